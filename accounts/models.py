@@ -1,0 +1,182 @@
+"""Accounts and aliases. Fields, constraints and small pure properties; every change is in actions.py."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from accounts.querysets import AccountManager, AliasQuerySet
+from provisioning.layout import home_of_account
+
+
+class State(models.TextChoices):
+    ACTIVE = "active", _("active")
+    LOCKED = "locked", _("locked")
+
+
+class LockMode(models.TextChoices):
+    """What happens to incoming mail while the object is locked."""
+
+    ACCEPT = "accept", _("accept and keep")
+    REJECT = "reject", _("reject")
+    DEFER = "defer", _("ask senders to try later")
+
+
+class Language(models.TextChoices):
+    POLISH = "pl", _("Polish")
+    ENGLISH = "en", _("English")
+
+
+class TakenAddress(models.Model):
+    """Each mail address is taken once, by an account or by an alias: a constraint that spans both tables."""
+
+    address = models.CharField(max_length=254, primary_key=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(address=Lower("address")), name="taken_address_is_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Account(AbstractBaseUser):
+    """The login and the mailbox. Without a domain it is an operator: it logs in to the panel and gets no
+    mail.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    domain = models.ForeignKey(
+        "domains.Domain", models.PROTECT, null=True, blank=True, related_name="accounts"
+    )
+    localpart = models.CharField(max_length=64)
+    address = models.CharField(_("address"), max_length=254, unique=True)
+    password = models.CharField(max_length=255)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    quota_bytes = models.BigIntegerField(_("quota"), default=0, help_text=_("0 means unlimited"))
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.ACTIVE)
+    lock_mode = models.CharField(max_length=8, choices=LockMode, default=LockMode.ACCEPT)
+    lock_reason = models.CharField(max_length=200, blank=True)
+    language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.POLISH)
+    has_mailbox = models.BooleanField(default=True)
+    is_superuser = models.BooleanField(_("superadmin"), default=False)
+    managed_domains = models.ManyToManyField("domains.Domain", related_name="managers", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    password_changed_at = models.DateTimeField(null=True, blank=True)
+
+    USERNAME_FIELD = "address"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = AccountManager()
+
+    class Meta:
+        ordering = ["address"]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "localpart"], name="account_localpart_once_in_domain"),
+            models.CheckConstraint(
+                condition=Q(address=Lower("address")), name="account_address_is_lower_case"
+            ),
+            models.CheckConstraint(condition=Q(quota_bytes__gte=0), name="account_quota_not_negative"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="account_state_known"),
+            models.CheckConstraint(
+                condition=Q(lock_mode__in=LockMode.values), name="account_lock_mode_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(domain__isnull=False) | Q(has_mailbox=False),
+                name="account_without_domain_has_no_mailbox",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def is_locked(self) -> bool:
+        return self.state == State.LOCKED
+
+    @property
+    def is_staff(self) -> bool:
+        """The Django admin is the superadmin's door only."""
+        return self.is_superuser
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        return self.is_superuser
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_superuser
+
+    @property
+    def home(self) -> str:
+        return home_of_account(self.uuid.hex)
+
+
+class DeletedMailbox(models.Model):
+    """Mail of a deleted account: kept below the old folder, which no login can reach, until it is purged."""
+
+    uuid = models.UUIDField(unique=True)
+    address = models.CharField(max_length=254)
+    node = models.ForeignKey("provisioning.Node", models.PROTECT)
+    deleted_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def home(self) -> str:
+        return home_of_account(self.uuid.hex)
+
+
+class Alias(models.Model):
+    """An address without storage that leads to one or more targets; with an empty local part the catch-all.
+
+    It belongs to a domain; ``domain_alias`` is set when its name lies in one of the domain's alias names.
+    """
+
+    domain = models.ForeignKey("domains.Domain", models.PROTECT, related_name="aliases")
+    domain_alias = models.ForeignKey(
+        "domains.DomainAlias", models.PROTECT, null=True, blank=True, related_name="own_aliases"
+    )
+    localpart = models.CharField(max_length=64, blank=True)
+    address = models.CharField(_("address"), max_length=254, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AliasQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["address"]
+        verbose_name_plural = "aliases"
+        constraints = [
+            models.CheckConstraint(condition=Q(address=Lower("address")), name="alias_address_is_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def is_catch_all(self) -> bool:
+        return self.localpart == ""
+
+
+class AliasTarget(models.Model):
+    """One address that an alias leads to; linked when it is an account here."""
+
+    alias = models.ForeignKey(Alias, models.CASCADE, related_name="targets")
+    address = models.CharField(max_length=254, db_index=True)
+    account = models.ForeignKey(Account, models.SET_NULL, null=True, blank=True, related_name="alias_targets")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["alias", "address"], name="alias_target_once"),
+            models.CheckConstraint(condition=Q(address=Lower("address")), name="alias_target_is_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,0 +1,380 @@
+"""From the outbox to the mail plane, on one node (DESIGN 4). Idempotent: may be killed at any line and run
+again.
+
+Single changes go first. Two lanes, each one applier at a time: small changes, and bulk work, which lets small
+ones pass between its batches. Desired rows are always read inside the store's lock, so an older state never
+overwrites a newer one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Min
+from django.utils import timezone
+
+from provisioning.activate import activate
+from provisioning.desired import all_entries, entries_for, expand, server_keys
+from provisioning.hosts.base import Host
+from provisioning.layout import Layout
+from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
+from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
+from provisioning.querysets import SMALL_CHANGE_KEYS
+from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
+from provisioning.render.plane import directories
+from provisioning.sessions import kick
+from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
+from provisioning.stores import MAPS, REBUILD_FROM_CHANGES, TABLES, Store, Value, open_store
+from qmailux_site.errors import QmailuxError
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+LOWEST_FREE_BYTES = 20 * 1024 * 1024
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    return
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one apply did: numbers by store, files by daemon."""
+
+    upserts: dict[str, int] = field(default_factory=dict)
+    deletes: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    changes: int = 0
+
+    def add(self, store: str, diff: StoreDiff) -> None:
+        self.upserts[store] = self.upserts.get(store, 0) + len(diff.upserts)
+        self.deletes[store] = self.deletes.get(store, 0) + len(diff.deletes)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (any(self.upserts.values()) or any(self.deletes.values()) or self.files)
+
+    def as_plan(self) -> dict[str, object]:
+        return {
+            "upserts": {store: count for store, count in self.upserts.items() if count},
+            "deletes": {store: count for store, count in self.deletes.items() if count},
+            "files": self.files,
+        }
+
+
+@dataclass(slots=True)
+class Applier:
+    """Applies to one node. progress(step, done, total) is called now and then."""
+
+    node: Node
+    host: Host
+    layout: Layout
+    progress: Progress = _silent
+
+    def apply_pending(self, trigger: str = "nudge") -> Outcome:
+        """Everything in the outbox, single changes first. Raises what went wrong last; the rest is
+        applied.
+        """
+        outcome = Outcome()
+        failed = self._drain_small(outcome, trigger)
+        with self.host.lock("lane-bulk", wait=False) as free:
+            while free and (change := Change.objects.bulk(self.node).order_by("id").first()):
+                try:
+                    self._apply_bulk(change, outcome, trigger)
+                except QmailuxError as error:
+                    self._note_failure([change], error, trigger)
+                    failed = error
+                    break
+        if failed is not None:
+            raise failed
+        return outcome
+
+    def apply_all(self, *, confirm_deletions: bool = False, trigger: str = "all") -> Outcome:
+        """Rebuild settings and data from the database, writing only what differs.
+
+        Raises ApplyRefused when much more would be deleted than a day's work explains, unless confirmed.
+        """
+        started = timezone.now()
+        revisions = dict(Scope.objects.values_list("name", "revision"))
+        covered = list(Change.objects.filter(node=self.node).values_list("pk", flat=True))
+        outcome = Outcome()
+        try:
+            self._prepare()
+            self._apply_settings(outcome)
+            self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
+        except QmailuxError as error:
+            self._record_run(started, outcome, trigger, error)
+            raise
+        Change.objects.filter(pk__in=covered).delete()
+        self._mark_all_applied(revisions)
+        if not outcome.is_empty:
+            self._record_run(started, outcome, trigger, None)
+        return outcome
+
+    def check(self) -> dict[str, StoreDiff | list[str]]:
+        """What an apply_all would write, without writing: drift by store, and "files"."""
+        drift: dict[str, StoreDiff | list[str]] = {}
+        wanted = all_entries(self.layout.hostname)
+        for store in self._stores((*TABLES, *MAPS)):
+            if diff := diff_of_all(wanted[store.name], store.listing()):
+                drift[store.name] = diff
+        files = [
+            file.path for file in settings_files(self.layout) if self.host.read(file.path) != file.content
+        ]
+        if files:
+            drift["files"] = files
+        return drift
+
+    # Changes of the outbox
+
+    def _drain_small(self, outcome: Outcome, trigger: str) -> QmailuxError | None:
+        """Single changes, as many as there are, each look taking all that wait."""
+        failed: QmailuxError | None = None
+        with self.host.lock("lane-small"):
+            last = 0
+            while batch := self._next_small(after=last):
+                last = batch[-1].pk
+                try:
+                    self._apply_small(batch, outcome, trigger)
+                except QmailuxError as error:
+                    failed = error if len(batch) == 1 else self._one_by_one(batch, outcome, trigger)
+                    if len(batch) == 1:
+                        self._note_failure(batch, error, trigger)
+        return failed
+
+    def _one_by_one(self, batch: list[Change], outcome: Outcome, trigger: str) -> QmailuxError | None:
+        """One broken object must not hold up the others."""
+        failed: QmailuxError | None = None
+        for change in batch:
+            try:
+                self._apply_small([change], outcome, trigger)
+            except QmailuxError as error:
+                self._note_failure([change], error, trigger)
+                failed = error
+        return failed
+
+    def _next_small(self, *, after: int) -> list[Change]:
+        """The oldest changes that fit into one batch."""
+        batch: list[Change] = []
+        size = 0
+        for change in Change.objects.small(self.node).filter(pk__gt=after).order_by("id")[:SMALL_CHANGE_KEYS]:
+            size += change.key_count
+            if batch and size > SMALL_CHANGE_KEYS:
+                break
+            batch.append(change)
+        return batch
+
+    def _apply_small(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
+        started = timezone.now()
+        keys = {key for change in changes for key in change.keys}
+        self._refuse_full_disk()
+        part = Outcome()
+        self._apply_keys(keys, part)
+        self._finish(changes)
+        outcome.changes += len(changes)
+        _merge(outcome, part)
+        if not part.is_empty:
+            self._record_run(started, part, trigger, None)
+
+    def _apply_bulk(self, change: Change, outcome: Outcome, trigger: str) -> None:
+        started = timezone.now()
+        self._refuse_full_disk()
+        part = Outcome()
+        if change.scope == SERVER_SCOPE:
+            self._apply_settings(part)
+            self._apply_keys(set(server_keys(self.layout.hostname)), part)
+        else:
+            self._apply_many_keys(change, part, outcome, trigger)
+        self._finish([change])
+        outcome.changes += 1
+        _merge(outcome, part)
+        self._record_run(started, part, trigger, None)
+
+    def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
+        """The accounts file first: a password counts before the maps have been looked at."""
+        for group in (TABLES, MAPS):
+            with self._locked(group):
+                wanted, touched = entries_for(keys, self.layout.hostname)
+                stores = self._stores(group)
+                for store, found in zip(stores, self._query(stores, sorted(touched)), strict=True):
+                    self._write(store, diff_of_keys(wanted[store.name], found, touched), outcome)
+
+    def _apply_many_keys(self, change: Change, part: Outcome, outcome: Outcome, trigger: str) -> None:
+        """In batches, so that no lock is held for long; single changes pass between them."""
+        keys = list(dict.fromkeys(expand(change.keys)))
+        keys += self._stale_keys([key[2:] for key in change.keys if key.startswith("*@")], set(keys))
+        for start in range(0, len(keys), SMALL_CHANGE_KEYS):
+            self.progress(change.scope, start, len(keys))
+            self._apply_keys(set(keys[start : start + SMALL_CHANGE_KEYS]), part)
+            self._let_small_pass(outcome, trigger)
+        self.progress(change.scope, len(keys), len(keys))
+
+    @contextmanager
+    def _locked(self, names: Sequence[str]) -> Iterator[None]:
+        with ExitStack() as locks:
+            for name in names:
+                locks.enter_context(self.host.lock(f"store-{name}"))
+            yield
+
+    def _query(self, stores: Sequence[Store], keys: Sequence[str]) -> list[dict[str, Value]]:
+        """Side by side: what a postmap costs is its start."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return list(pool.map(lambda store: store.query(keys), stores))
+
+    def _let_small_pass(self, outcome: Outcome, trigger: str) -> None:
+        if Change.objects.small(self.node).exists():
+            self._drain_small(outcome, trigger)
+
+    def _stale_keys(self, names: list[str], known: set[str]) -> list[str]:
+        """What the machine has under the names, and the database no longer knows."""
+        if not names:
+            return []
+        endings = tuple(f"@{name}" for name in names)
+        stale: set[str] = set()
+        for store in self._stores((*TABLES, *MAPS)):
+            stale.update(key for key, _value in store.listing() if key.endswith(endings))
+        return sorted(stale - known)
+
+    # Everything
+
+    def _prepare(self) -> None:
+        """Folders, the accounts file and the maps exist, if only empty: Postfix defers all mail when a map is
+        missing.
+        """
+        for folder in directories(mail_plane(self.layout)):
+            path = str(folder.path.relative_to(self.layout.node))
+            self.host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
+        self.host.create_rows(SCHEMA, SCHEMA_VERSION)
+
+    def _apply_settings(self, outcome: Outcome) -> None:
+        with self.host.lock("settings"):
+            known = daemons_by_name(self.layout)
+            wanted = settings_files(self.layout)
+            for name in dict.fromkeys(file.daemon for file in wanted):
+                files = [
+                    file
+                    for file in wanted
+                    if file.daemon == name and self.host.read(file.path) != file.content
+                ]
+                if files:
+                    activate(self.host, self.layout, known.get(name), files)
+                    outcome.files += [file.path for file in files]
+            for store in self._stores(MAPS):
+                store.create()
+
+    def _apply_all_entries(self, outcome: Outcome, *, confirm_deletions: bool) -> None:
+        """Compare without locks; what differs is written with fresh rows inside them.
+
+        Few differences go the way of a change. Many, as on a new machine, rebuild whole stores: then the
+        locks are held while the rows are read.
+        """
+        stores = self._stores((*TABLES, *MAPS))
+        is_new = all(next(iter(store.listing()), None) is None for store in stores)
+        if not is_new:
+            differing = self._differing_keys(stores, confirm_deletions=confirm_deletions)
+            if len(differing) < REBUILD_FROM_CHANGES:
+                for start in range(0, len(differing), SMALL_CHANGE_KEYS):
+                    self._apply_keys(set(differing[start : start + SMALL_CHANGE_KEYS]), outcome)
+                return
+        with self._locked((*TABLES, *MAPS)):
+            self.progress("reading the database", 0, 1)
+            wanted = all_entries(self.layout.hostname)
+            for done, store in enumerate(stores):
+                self.progress(f"writing {store.name}", done, len(stores))
+                self._write(store, diff_of_all(wanted[store.name], store.listing()), outcome)
+
+    def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
+        self.progress("reading the database", 0, 1)
+        wanted = all_entries(self.layout.hostname)
+        differing: set[str] = set()
+        for done, store in enumerate(stores):
+            self.progress(f"comparing {store.name}", done, len(stores))
+            diff = diff_of_all(wanted[store.name], store.listing())
+            existing = len(wanted[store.name]) - len(diff.upserts) + len(diff.deletes)
+            if not confirm_deletions:
+                refuse_mass_deletion(store.name, diff, existing=existing)
+            differing.update(diff.upserts, diff.deletes)
+        return sorted(differing)
+
+    # Shared
+
+    def _stores(self, names: Sequence[str]) -> list[Store]:
+        return [open_store(self.host, self.layout, name) for name in names]
+
+    def _write(self, store: Store, diff: StoreDiff, outcome: Outcome) -> None:
+        if not diff:
+            return
+        store.change(diff.upserts, diff.deletes)
+        outcome.add(store.name, diff)
+        if store.name == "account":
+            kick(self.host, self.layout, diff.deletes)
+        elif store.name == "lock":
+            kick(self.host, self.layout, list(diff.upserts))
+
+    def _refuse_full_disk(self) -> None:
+        free = self.host.free_bytes()
+        if free < LOWEST_FREE_BYTES:
+            raise QmailuxError(f"only {free // 1024} kB are free on the node's disk: nothing was written")
+
+    def _finish(self, changes: list[Change]) -> None:
+        """Forget the changes and move the node's revision on, as far as nothing older waits."""
+        Change.objects.filter(pk__in=[change.pk for change in changes]).delete()
+        for scope in {change.scope for change in changes}:
+            self._mark_applied(scope, max(change.revision for change in changes if change.scope == scope))
+
+    def _mark_applied(self, scope: str, revision: int) -> None:
+        waiting = Change.objects.filter(node=self.node, scope=scope).aggregate(first=Min("revision"))["first"]
+        if waiting is not None:
+            revision = min(revision, waiting - 1)
+        AppliedRevision.objects.update_or_create(
+            node=self.node,
+            scope=scope,
+            defaults={"revision": revision, "applied_at": timezone.now(), "error": ""},
+        )
+
+    def _mark_all_applied(self, revisions: dict[str, int]) -> None:
+        now = timezone.now()
+        AppliedRevision.objects.bulk_create(
+            [
+                AppliedRevision(node=self.node, scope=scope, revision=revision, applied_at=now)
+                for scope, revision in revisions.items()
+            ],
+            batch_size=2000,
+            update_conflicts=True,
+            unique_fields=["node", "scope"],
+            update_fields=["revision", "applied_at", "error"],
+        )
+
+    def _note_failure(self, changes: list[Change], error: QmailuxError, trigger: str) -> None:
+        """The changes stay in the outbox; the sweep tries again. People see the reason beside the object."""
+        log.error("apply failed node=%s scope=%s: %s", self.node.name, changes[0].scope, error)
+        for scope in {change.scope for change in changes}:
+            AppliedRevision.objects.update_or_create(
+                node=self.node, scope=scope, defaults={"error": str(error)}
+            )
+        self._record_run(timezone.now(), Outcome(), trigger, error)
+
+    def _record_run(
+        self, started: datetime, outcome: Outcome, trigger: str, error: QmailuxError | None
+    ) -> None:
+        Run.objects.create(
+            node=self.node,
+            trigger=trigger,
+            started_at=started,
+            finished_at=timezone.now(),
+            plan=outcome.as_plan(),
+            error=str(error) if error else "",
+        )
+
+
+def _merge(outcome: Outcome, part: Outcome) -> None:
+    for store, count in part.upserts.items():
+        outcome.upserts[store] = outcome.upserts.get(store, 0) + count
+    for store, count in part.deletes.items():
+        outcome.deletes[store] = outcome.deletes.get(store, 0) + count
+    outcome.files += part.files

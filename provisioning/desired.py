@@ -1,0 +1,325 @@
+"""The entries that the stores of a node should have, computed from the database (DESIGN 4).
+
+Pure reading: the same rows give the same entries. `entries_for` answers for some keys, `all_entries` for
+everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from accounts.models import Account, Alias, AliasTarget
+from accounts.passwords import to_dovecot
+from domains.models import Domain, DomainAlias
+from provisioning.facts import (
+    ACCOUNT_COLUMNS,
+    AccountFact,
+    DomainFact,
+    Facts,
+    Fate,
+    account_fact,
+    domain_facts,
+)
+from provisioning.outbox import ALWAYS_ACCEPTED
+from provisioning.render import dovecot, postfix
+from provisioning.stores import STORES, Value
+
+ADDRESSES_A_BATCH = 2000
+SERVER_DOMAIN = "server.invalid"
+SERVER_MAILBOX = f"postmaster@{SERVER_DOMAIN}"
+SERVER_HOME = "server/postmaster"
+# A hash that no password has.
+NO_LOGIN = "{CRYPT}!"
+SERVER_NAMES = ("abuse", "mailer-daemon", "postmaster", "root")
+
+Entries = dict[str, dict[str, Value]]
+
+
+@dataclass(slots=True)
+class Collector:
+    """The entries of every store, by key."""
+
+    entries: Entries = field(default_factory=lambda: {name: {} for name in STORES})
+
+    def put(self, store: str, entry: tuple[str, Value]) -> None:
+        self.entries[store][entry[0]] = entry[1]
+
+
+def entries_for(keys: Iterable[str], hostname: str) -> tuple[Entries, set[str]]:
+    """Entries under the keys, and the keys themselves with all that depends on them.
+
+    A returned key without an entry in a store is to be deleted there. keys: addresses, catch-alls ("@name")
+    and domain names; the wholesale keys of the outbox are resolved by `expand`.
+    """
+    names, addresses = _split(keys)
+    addresses |= _aliases_through(names)
+    addresses = _with_dependants(addresses)
+    facts = Facts(server_mailbox=SERVER_MAILBOX)
+    facts.load(addresses | {f"@{name}" for name in names})
+    addresses |= _in_alias_names(addresses, facts)
+    out = Collector()
+    for name in names:
+        if domain := facts.domains.get(name):
+            _domain_entries(out, name, domain)
+    for address in sorted(addresses):
+        _address_entries(out, address, facts)
+    touched = names | addresses
+    if touched & set(server_keys(hostname)):
+        _server_entries(out, hostname, facts_of_hostname(hostname))
+    for store, found in out.entries.items():
+        out.entries[store] = {key: value for key, value in found.items() if key in touched}
+    return out.entries, touched
+
+
+def all_entries(hostname: str) -> Entries:
+    """Everything, streamed from the database in a few passes."""
+    out = Collector()
+    catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
+    domains = {fact.pk: fact for fact in domain_facts(Domain.objects.hosted())}
+    for domain in domains.values():
+        for name in domain.names:
+            _domain_entries(out, name, domain)
+    rows = Account.objects.with_mailbox().order_by("address").values_list("domain_id", *ACCOUNT_COLUMNS)
+    for pk, *row in rows.iterator(chunk_size=10_000):
+        if pk in domains:
+            _account_entries(out, account_fact(tuple(row)), domains[pk], catch_alls)
+    for batch in _batches(_addresses_beyond_accounts(domains.values())):
+        facts = Facts(server_mailbox=SERVER_MAILBOX)
+        facts.load(batch)
+        for address in batch:
+            _address_entries(out, address, facts)
+    _server_entries(out, hostname, facts_of_hostname(hostname))
+    return out.entries
+
+
+def expand(keys: Iterable[str]) -> Iterator[str]:
+    """Resolve "+@name" and "*@name" into the addresses that the database has under the name, and the name
+    itself.
+    """
+    for key in keys:
+        if not key.startswith(("*@", "+@")):
+            yield key
+            continue
+        name = key[2:]
+        yield name
+        yield f"@{name}"
+        yield from (f"{localpart}@{name}" for localpart in ALWAYS_ACCEPTED)
+        yield from _localparts_under(name)
+
+
+def server_keys(hostname: str) -> tuple[str, ...]:
+    return (
+        SERVER_DOMAIN,
+        SERVER_MAILBOX,
+        hostname,
+        *(f"{localpart}@{hostname}" for localpart in SERVER_NAMES),
+    )
+
+
+def facts_of_hostname(hostname: str) -> Facts:
+    facts = Facts(server_mailbox=SERVER_MAILBOX)
+    facts.load(f"{localpart}@{hostname}" for localpart in SERVER_NAMES)
+    return facts
+
+
+def _split(keys: Iterable[str]) -> tuple[set[str], set[str]]:
+    names: set[str] = set()
+    addresses: set[str] = set()
+    for key in keys:
+        (addresses if "@" in key else names).add(key)
+    return names, addresses
+
+
+def _aliases_through(names: set[str]) -> set[str]:
+    """Aliases anywhere with a member in these domains: the domain's lock may be theirs too."""
+    if not names:
+        return set()
+    members = AliasTarget.objects.filter(account__domain__name__in=names)
+    return set(members.values_list("alias__address", flat=True))
+
+
+def _with_dependants(addresses: set[str]) -> set[str]:
+    """The addresses and every alias that leads to one of them, at any depth."""
+    found = set(addresses)
+    frontier = _with_domain_forms(addresses)
+    while frontier:
+        above = set(AliasTarget.objects.filter(address__in=frontier).values_list("alias__address", flat=True))
+        frontier = _with_domain_forms(above - found)
+        found |= above
+    return found
+
+
+def _with_domain_forms(addresses: set[str]) -> set[str]:
+    """The addresses, and the same local parts in the alias names of their domains: targets may name
+    either.
+    """
+    names = {address.rpartition("@")[2] for address in addresses}
+    pairs = DomainAlias.objects.filter(domain__name__in=names).values_list("domain__name", "name")
+    alias_names: dict[str, list[str]] = {}
+    for own, alias in pairs:
+        alias_names.setdefault(own, []).append(alias)
+    forms = set(addresses)
+    for address in addresses:
+        localpart, _at, name = address.rpartition("@")
+        forms.update(f"{localpart}@{alias}" for alias in alias_names.get(name, ()))
+    return forms
+
+
+def _in_alias_names(addresses: set[str], facts: Facts) -> set[str]:
+    """An address of the domain itself has an entry in each of its alias names."""
+    found: set[str] = set()
+    for address in addresses:
+        localpart, _at, name = address.rpartition("@")
+        domain = facts.domains.get(name)
+        if domain is not None and domain.name == name:
+            found.update(f"{localpart}@{alias}" for alias in domain.alias_names)
+    return found
+
+
+def _domain_entries(out: Collector, name: str, domain: DomainFact) -> None:
+    out.put("domains", postfix.domain_entry(name))
+    if domain.lock is None:
+        return
+    out.put("lock_login", postfix.lock_login_entry(name))
+    out.put("lock", (name, dovecot.domain_lock_row(name)))
+    _lock_entry(out, name, domain.lock)
+
+
+def _account_entries(
+    out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Container[str]
+) -> None:
+    """An account in its own domain; its forms in alias names are addresses of their own."""
+    address = account.address
+    row = dovecot.account_row(
+        address=address,
+        password_dovecot=to_dovecot(account.password) or NO_LOGIN,
+        home=account.home,
+        quota_bytes=account.quota_bytes,
+        language=account.language,
+    )
+    out.put("account", (address, row))
+    out.put("mailboxes", postfix.mailbox_entry(address))
+    out.put("senders", postfix.sender_entry(address, (address,)))
+    if f"@{domain.name}" in catch_alls:
+        # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
+        out.put("aliases", postfix.alias_entry(address, (address,)))
+    if account.lock is not None:
+        out.put("lock", (address, dovecot.account_lock_row(address)))
+        out.put("lock_login", postfix.lock_login_entry(address))
+        _lock_entry(out, address, account.lock)
+
+
+def _address_entries(out: Collector, address: str, facts: Facts) -> None:
+    localpart, _at, name = address.rpartition("@")
+    domain = facts.domains.get(name)
+    if domain is None:
+        return
+    own = f"{localpart}@{domain.name}"
+    if address in facts.aliases:
+        _alias_entries(out, address, facts)
+    elif address in facts.accounts:
+        _account_entries(out, facts.accounts[address], domain, facts.aliases)
+    elif own in facts.accounts or own in facts.aliases:
+        _entries_in_alias_name(out, address, own, facts)
+    elif localpart in ALWAYS_ACCEPTED:
+        out.put("aliases", postfix.alias_entry(address, facts.keepers(domain)))
+
+
+def _alias_entries(out: Collector, address: str, facts: Facts) -> None:
+    alias = facts.aliases[address]
+    live = [
+        target for target in alias.targets if facts.fate(target, frozenset({address})) is not Fate.MISSING
+    ]
+    fate = facts.fate(address)
+    if not live:
+        # Without an entry a catch-all beside it would take the mail: say no at RCPT (ALS-14).
+        if not address.startswith("@"):
+            out.put("lock_reject", postfix.dangling_entry(address))
+        return
+    out.put("aliases", postfix.alias_entry(address, live))
+    owners = facts.owners(address)
+    if len(owners) == 1 and not address.startswith("@"):
+        out.put("senders", postfix.sender_entry(address, owners))
+    if fate in (Fate.DEFER, Fate.REJECT) and not address.startswith("@"):
+        _lock_entry(out, address, fate)
+
+
+def _entries_in_alias_name(out: Collector, address: str, own: str, facts: Facts) -> None:
+    """jan@alias.example is jan@firma.example: the same mail, sender right and lock."""
+    fate = facts.fate(own)
+    if fate is Fate.MISSING:
+        out.put("lock_reject", postfix.dangling_entry(address))
+        return
+    if address.startswith("@"):
+        out.put("aliases", postfix.alias_entry(address, _live_targets(own, facts)))
+        return
+    out.put("aliases", postfix.alias_entry(address, (own,)))
+    owners = facts.owners(own)
+    if len(owners) == 1:
+        out.put("senders", postfix.sender_entry(address, owners))
+    if fate is not Fate.ACCEPT:
+        _lock_entry(out, address, fate)
+
+
+def _live_targets(address: str, facts: Facts) -> list[str]:
+    targets = facts.aliases[address].targets
+    return [target for target in targets if facts.fate(target, frozenset({address})) is not Fate.MISSING]
+
+
+def _lock_entry(out: Collector, key: str, fate: Fate) -> None:
+    if fate is Fate.REJECT:
+        out.put("lock_reject", postfix.lock_reject_entry(key))
+    elif fate is Fate.DEFER:
+        out.put("lock_defer", postfix.lock_defer_entry(key))
+
+
+def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
+    """The server's own mailbox: bounces to postmaster, and postmaster mail of domains that have none."""
+    out.put("domains", postfix.domain_entry(SERVER_DOMAIN))
+    out.put("mailboxes", postfix.mailbox_entry(SERVER_MAILBOX))
+    row = dovecot.account_row(
+        address=SERVER_MAILBOX, password_dovecot=NO_LOGIN, home=SERVER_HOME, quota_bytes=0, language="en"
+    )
+    out.put("account", (SERVER_MAILBOX, row))
+    out.put("lock", (SERVER_MAILBOX, dovecot.account_lock_row(SERVER_MAILBOX)))
+    if hostname in facts.domains:
+        return
+    out.put("domains", postfix.domain_entry(hostname))
+    for localpart in SERVER_NAMES:
+        out.put("aliases", postfix.alias_entry(f"{localpart}@{hostname}", (SERVER_MAILBOX,)))
+
+
+def _addresses_beyond_accounts(domains: Iterable[DomainFact]) -> Iterator[str]:
+    """All addresses but those of accounts in their own domain."""
+    yield from Alias.objects.order_by("address").values_list("address", flat=True).iterator(chunk_size=10_000)
+    for domain in domains:
+        for name in domain.names:
+            yield from (f"{localpart}@{name}" for localpart in ALWAYS_ACCEPTED)
+        for name in domain.alias_names:
+            yield f"@{name}"
+            yield from _localparts_under(name)
+
+
+def _localparts_under(name: str) -> Iterator[str]:
+    """Addresses under a domain's name or an alias name, from accounts and aliases."""
+    alias_name = DomainAlias.objects.filter(name=name).values_list("domain__name", flat=True).first()
+    own = alias_name or name
+    accounts = Account.objects.with_mailbox().filter(domain__name=own)
+    aliases = Alias.objects.ordinary().filter(domain__name=own, domain_alias=None)
+    for localpart in accounts.values_list("localpart", flat=True).iterator(chunk_size=10_000):
+        yield f"{localpart}@{name}"
+    for localpart in aliases.values_list("localpart", flat=True).iterator(chunk_size=10_000):
+        yield f"{localpart}@{name}"
+    yield from Alias.objects.filter(domain_alias__name=name).values_list("address", flat=True)
+
+
+def _batches(addresses: Iterator[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for address in addresses:
+        batch.append(address)
+        if len(batch) >= ADDRESSES_A_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,36 @@
+#!/bin/bash
+# `make test`: installs what the tests need, then runs all of them; the last line is pytest's own.
+#
+#   test.sh [PYTEST ARGUMENT...]      without arguments: everything but tests/bench, on SQLite and on PostgreSQL
+set -euo pipefail
+clone="$(realpath "$(dirname "$0")/../..")"
+cd "$(dirname "$0")"
+. ./common.sh
+
+must_be_root make test
+umask 022
+# An instance in the environment is not the tests' business: each test makes its own.
+for name in $(compgen -e QMAILUX_) DATABASE_URL; do unset "$name"; done
+./packages.sh install "$clone/debian-packages.txt" "$clone/debian-packages-test.txt"
+./users.sh
+code="$(./reach.sh "$clone")"
+./python.sh "$code" requirements-dev.txt
+cd "$code"
+if [ -n "$(find . -path ./.venv -prune -o -name '*.po' -print -quit)" ]; then
+    .venv/bin/python -m django compilemessages -v 0 --ignore .venv --ignore var
+fi
+
+export QMAILUX_SECRET_KEY="${QMAILUX_SECRET_KEY:-only-for-tests}" PYTHONDONTWRITEBYTECODE=1
+if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
+
+# --dist loadgroup: tests marked xdist_group("machine") touch the machine as a whole and run one after another.
+everything=(-q -n auto --dist loadgroup --ignore tests/bench)
+on_postgres=(-q -n auto --ignore tests/bench)
+result=0
+if [ -d tests/db ]; then
+    say "tests/db on PostgreSQL"
+    provisioning/machine/with_postgres.sh .venv/bin/python -m pytest "${on_postgres[@]}" tests/db || result=$?
+fi
+say "everything on SQLite"
+.venv/bin/python -m pytest "${everything[@]}" tests || result=$?
+exit "$result"

@@ -1,0 +1,12 @@
+#!/bin/bash
+# The system users of DESIGN 4: qmailux (panel, beat, ordinary workers) and qmailux-vmail (owns the mail).
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./common.sh
+
+must_be_root make up
+take_turns users
+for user in qmailux qmailux-vmail; do
+    getent passwd "$user" >/dev/null ||
+        adduser --quiet --system --group --no-create-home --home /nonexistent --shell /usr/sbin/nologin "$user"
+done

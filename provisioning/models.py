@@ -1,0 +1,106 @@
+"""Nodes, revisions and what was applied where."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from provisioning.querysets import ChangeQuerySet
+
+SERVER_SCOPE = "server"
+
+
+class Node(models.Model):
+    """One machine of the mail plane."""
+
+    class Kind(models.TextChoices):
+        LOCAL = "local", _("this machine")
+        SSH = "ssh", _("over SSH")
+
+    name = models.CharField(max_length=63, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.LOCAL)
+    address = models.CharField(max_length=253, blank=True, help_text=_("Host name or address, for SSH."))
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind"], condition=models.Q(kind="local"), name="node_one_local"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scope(models.Model):
+    """A domain by name, or the server. Its row lock puts revisions in commit order; it outlives its
+    object.
+    """
+
+    name = models.CharField(max_length=253, primary_key=True)
+    revision = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} r{self.revision}"
+
+
+class Change(models.Model):
+    """The outbox: keys that a node must look at again. The row goes when the node has applied them.
+
+    keys: addresses ("jan@firma.test", "@firma.test" for a catch-all), domain names ("firma.test"), all
+    addresses of a name ("+@firma.test", "*@firma.test": see outbox), or ["*"] for the server's settings.
+    """
+
+    node = models.ForeignKey(Node, models.CASCADE, related_name="changes")
+    scope = models.CharField(max_length=253)
+    revision = models.BigIntegerField()
+    keys = models.JSONField()
+    key_count = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ChangeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["node", "scope", "revision"], name="change_once_a_revision"),
+        ]
+        # Used by Change.objects.next_for(): small changes first, then in order of arrival.
+        indexes = [models.Index(fields=["node", "key_count", "id"], name="change_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} r{self.revision} on {self.node_id}"
+
+
+class AppliedRevision(models.Model):
+    """How far a node is: every change of the scope up to this revision is live there."""
+
+    node = models.ForeignKey(Node, models.CASCADE, related_name="applied")
+    scope = models.CharField(max_length=253)
+    revision = models.BigIntegerField(default=0)
+    applied_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["scope"]
+        constraints = [models.UniqueConstraint(fields=["node", "scope"], name="applied_once_a_scope")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} r{self.revision} on {self.node_id}"
+
+
+class Run(models.Model):
+    """One apply that had something to do: its plan, output and error, for the panel and for people at 3
+    a.m.
+    """
+
+    node = models.ForeignKey(Node, models.CASCADE, related_name="runs")
+    trigger = models.CharField(max_length=20)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    plan = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} on {self.node_id}"

@@ -1,0 +1,56 @@
+"""Does a service answer as it should? Asked by the stack's readiness and by doctor."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from provisioning.layout import Layout
+
+IMPLICIT_TLS = {"smtps", "imaps", "pop3s", "https"}
+GREETINGS = {
+    "smtp": b"220 ",
+    "submission": b"220 ",
+    "smtps": b"220 ",
+    "imap": b"* OK",
+    "imaps": b"* OK",
+    "pop3": b"+OK",
+    "pop3s": b"+OK",
+    "sieve": b'"IMPLEMENTATION"',
+    "http": b"HTTP/",
+    "https": b"HTTP/",
+}
+# HTTP servers wait for the client to speak first.
+QUESTIONS = {
+    "http": b"HEAD / HTTP/1.0\r\nHost: localhost\r\n\r\n",
+    "https": b"HEAD / HTTP/1.0\r\nHost: localhost\r\n\r\n",
+}
+
+
+def address_of(layout: Layout) -> str:
+    """Where to reach the instance from its own machine."""
+    return "127.0.0.1" if layout.bind in ("*", "0.0.0.0") else layout.bind  # noqa: S104  # a comparison
+
+
+def probe(layout: Layout, service: str, *, timeout_seconds: float = 5) -> str:
+    """What is wrong with the service, in words; "" when it greets as it should."""
+    try:
+        with socket.create_connection(
+            (address_of(layout), layout.port(service)), timeout=timeout_seconds
+        ) as plain:
+            connection = _with_tls(plain) if service in IMPLICIT_TLS else plain
+            connection.sendall(QUESTIONS.get(service, b""))
+            greeting = connection.recv(100)
+    except OSError as error:
+        return str(error.strerror or error)
+    if not greeting.startswith(GREETINGS[service]):
+        return f"unexpected greeting {greeting[:40]!r}"
+    return ""
+
+
+def _with_tls(plain: socket.socket) -> ssl.SSLSocket:
+    """Whether it speaks TLS, not whose certificate it has: that is the certificate check's question."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain)

@@ -1,0 +1,171 @@
+"""The keyed stores of a node: two tables of the accounts file and the LMDB maps (DESIGN 4).
+
+A store can be asked for some keys, listed, and changed in place. Values are compared with what the machine
+has, not with our memory of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from provisioning.hosts.base import Host, Row
+from provisioning.layout import Layout
+from provisioning.render import quoting
+from provisioning.render.files import RenderedFile
+from qmailux_site.errors import CommandFailed
+
+Value = str | Row
+TABLES = ("account", "lock")
+MAPS = ("domains", "mailboxes", "aliases", "senders", "lock_reject", "lock_defer", "lock_login")
+STORES = TABLES + MAPS
+
+# postmap -i commits each entry (0.2 ms); a full build reads and writes everything at 1 to 2 us an entry
+# (engine 1, 8).
+REBUILD_FROM_CHANGES = 5000
+REBUILD_FROM_SHARE = 1 / 50
+
+
+class Store(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def create(self) -> None:
+        """It exists, if only empty."""
+
+    def query(self, keys: Sequence[str]) -> dict[str, Value]:
+        """What the machine has under these keys."""
+
+    def listing(self) -> Iterator[tuple[str, Value]]:
+        """Everything the machine has."""
+
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        """Write in place, atomic per entry at least, and check that it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStore:
+    """A table of the accounts file; a value is the whole row, its first column the key."""
+
+    host: Host
+    name: str
+
+    def create(self) -> None:
+        return  # the accounts file is made with all its tables (Host.create_rows)
+
+    def query(self, keys: Sequence[str]) -> dict[str, Value]:
+        return dict(self.host.query_rows(self.name, keys))
+
+    def listing(self) -> Iterator[tuple[str, Value]]:
+        for row in self.host.list_rows(self.name):
+            yield str(row[0]), row
+
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        rows = (row for row in upserts.values() if not isinstance(row, str))
+        self.host.change_rows(self.name, rows, deletes)
+
+
+@dataclass(frozen=True, slots=True)
+class MapStore:
+    """An LMDB map of Postfix, written by postmap only: no other LMDB library shares its locking."""
+
+    host: Host
+    layout: Layout
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return self.layout.maps / self.name
+
+    def create(self) -> None:
+        if self.host.read(f"maps/{self.name}.lmdb") is None:
+            self.build({})
+
+    def query(self, keys: Sequence[str]) -> dict[str, Value]:
+        if not keys:
+            return {}
+        found = self.host.run(
+            self._postmap("-q", "-"),
+            stdin="".join(f"{key}\n" for key in keys).encode(),
+            timeout=120,
+            check=False,
+        )
+        if found.code not in (0, 1):  # 1: not one of the keys exists
+            raise CommandFailed(self._postmap("-q", "-"), found.code, found.stderr.decode("utf-8", "replace"))
+        return dict(_entries(found.stdout))
+
+    def listing(self) -> Iterator[tuple[str, Value]]:
+        return _entries(self.host.run(self._postmap("-s"), timeout=300).stdout)
+
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        if self._rebuild_is_cheaper(len(upserts) + len(deletes)):
+            self._rebuild(upserts, deletes)
+        else:
+            self._change_in_place(upserts, deletes)
+        self._read_back(upserts, deletes)
+
+    def build(self, entries: Mapping[str, Value]) -> None:
+        """Replace the whole content: one transaction inside the same file, so readers never see half of
+        it.
+        """
+        source = "".join(quoting.map_line(key, str(value)) for key, value in entries.items())
+        relative = f"maps/{self.name}"
+        self.host.write(RenderedFile(path=relative, content=source.encode(), daemon="", mode=0o644))
+        try:
+            self._clean_run(self._postmap(), timeout=600)
+        finally:
+            self.host.remove(relative)
+
+    def _change_in_place(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        if deletes:
+            # Exit code 1 says that a key was not there: the aim is reached all the same, _read_back checks.
+            gone = "".join(f"{key}\n" for key in deletes).encode()
+            self.host.run(self._postmap("-d", "-"), stdin=gone, timeout=120, check=False)
+        if upserts:
+            source = "".join(quoting.map_line(key, str(value)) for key, value in upserts.items())
+            # -r: plain -i keeps the old value of a key that exists, and exits with 0.
+            self._clean_run(self._postmap("-r", "-i"), stdin=source.encode(), timeout=120)
+
+    def _rebuild(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        entries = dict(self.listing())
+        for key in deletes:
+            entries.pop(key, None)
+        entries.update(upserts)
+        self.build(entries)
+
+    def _rebuild_is_cheaper(self, changes: int) -> bool:
+        if changes < REBUILD_FROM_CHANGES:
+            return False
+        size = (self.path.with_name(f"{self.name}.lmdb")).stat().st_size
+        entries = size / 80  # bytes an entry, measured: an estimate is enough here
+        return changes >= entries * REBUILD_FROM_SHARE
+
+    def _read_back(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        found = self.query([*upserts, *deletes])
+        wrong = [key for key, value in upserts.items() if found.get(key) != value]
+        wrong += [key for key in deletes if key in found]
+        if wrong:
+            raise CommandFailed(
+                self._postmap(), 0, f"{len(wrong)} entries did not arrive, such as {wrong[0]!r}"
+            )
+
+    def _clean_run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float) -> None:
+        """A warning counts as failure: postmap only warns of a key that it met twice and dropped (ADR-02)."""
+        done = self.host.run(argv, stdin=stdin, timeout=timeout)
+        if b"warning:" in done.stderr:
+            raise CommandFailed(argv, done.code, done.stderr.decode("utf-8", "replace"))
+
+    def _postmap(self, *options: str) -> list[str]:
+        return ["postmap", "-c", str(self.layout.etc / "postfix"), *options, f"lmdb:{self.path}"]
+
+
+def open_store(host: Host, layout: Layout, name: str) -> Store:
+    return TableStore(host, name) if name in TABLES else MapStore(host, layout, name)
+
+
+def _entries(output: bytes) -> Iterator[tuple[str, Value]]:
+    for line in output.decode("utf-8", "surrogateescape").split("\n")[:-1]:
+        key, _tab, value = line.partition("\t")
+        yield key, value

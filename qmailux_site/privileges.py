@@ -1,0 +1,32 @@
+"""Which commands keep root, and how the others give it up (DESIGN 4, Privileges)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Sequence
+
+from provisioning.layout import PANEL_USER
+
+# They read or change the machine: daemons, rendered files, mailboxes.
+COMMANDS_THAT_KEEP_ROOT = {"apply", "doctor", "makemigrations", "setup", "stack", "test"}
+# It reads and writes files of the person who typed it.
+VERBS_THAT_KEEP_ROOT = {("account", "import")}
+
+
+def drop_unless_needed(argv: Sequence[str]) -> None:
+    """Become the unprivileged panel user for good, so that no file of the panel ever belongs to root."""
+    if os.geteuid() != 0 or len(argv) < 2 or argv[1] in COMMANDS_THAT_KEEP_ROOT:
+        return
+    if tuple(argv[1:3]) in VERBS_THAT_KEEP_ROOT:
+        return
+    if os.environ.get("QMAILUX_KEEP_ROOT") == "1":
+        return
+    try:
+        user = pwd.getpwnam(PANEL_USER)
+    except KeyError:
+        return  # before `make up` has made the users there is nobody to become
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    os.environ["HOME"] = user.pw_dir
