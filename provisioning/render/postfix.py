@@ -40,6 +40,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         "dynamicmaps.cf": "postfix/dynamicmaps.cf.j2",
         "postfix-files": "postfix/postfix-files.j2",
         "header_checks": "postfix/header_checks.j2",
+        "login_domain": "postfix/login_domain.j2",
     }
     return [
         RenderedFile(
