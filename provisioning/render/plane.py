@@ -128,13 +128,15 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.etc, "root", "root", 0o755),
         Directory(layout.etc / "postfix", "root", "root", 0o755),
         Directory(layout.etc / "dovecot", "root", "root", 0o755),
-        Directory(layout.etc / "dovecot" / "sieve", "root", MAIL_USER, 0o750),
+        # Set-gid: sievec gives a compiled script the mode of its source but root's own group, and Dovecot reads
+        # both as the mail user. Folders made below inherit it.
+        Directory(layout.etc / "dovecot" / "sieve", "root", MAIL_USER, 0o2750),
         Directory(layout.bin, "root", "root", 0o755),
         Directory(layout.maps, "root", "postfix", 0o750),
         # SQLite deletes -wal and -shm with the last writer; a reader (user dovecot) must be able to make them
         # again.
         Directory(layout.auth, "root", "dovecot", 0o2770),
-        Directory(layout.sieve, "root", MAIL_USER, 0o750),
+        Directory(layout.sieve, "root", MAIL_USER, 0o2750),
         Directory(layout.mail, MAIL_USER, MAIL_USER, 0o700),
         Directory(layout.spool, "root", "root", 0o755),
         Directory(layout.queue, "root", "root", 0o755),
