@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Min
 from django.utils import timezone
 
 from provisioning.activate import activate
@@ -30,7 +29,7 @@ from provisioning.render.plane import directories
 from provisioning.sessions import kick
 from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
 from provisioning.stores import MAPS, REBUILD_FROM_CHANGES, TABLES, Store, Value, open_store
-from qmailux_site.errors import QmailuxError
+from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +49,7 @@ class Outcome:
     deletes: dict[str, int] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     changes: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
 
     def add(self, store: str, diff: StoreDiff) -> None:
         self.upserts[store] = self.upserts.get(store, 0) + len(diff.upserts)
@@ -114,6 +114,7 @@ class Applier:
         self._mark_all_applied(revisions)
         if not outcome.is_empty:
             self._record_run(started, outcome, trigger, None)
+        _raise_broken(outcome)
         return outcome
 
     def check(self) -> dict[str, StoreDiff | list[str]]:
@@ -121,7 +122,7 @@ class Applier:
         drift: dict[str, StoreDiff | list[str]] = {}
         wanted = all_entries(self.layout.hostname)
         for store in self._stores((*TABLES, *MAPS)):
-            if diff := diff_of_all(wanted[store.name], store.listing()):
+            if diff := diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken):
                 drift[store.name] = diff
         files = [
             file.path for file in settings_files(self.layout) if self.host.read(file.path) != file.content
@@ -175,6 +176,7 @@ class Applier:
         self._refuse_full_disk()
         part = Outcome()
         self._apply_keys(keys, part)
+        _raise_broken(part)
         self._finish(changes)
         outcome.changes += len(changes)
         _merge(outcome, part)
@@ -190,6 +192,7 @@ class Applier:
             self._apply_keys(set(server_keys(self.layout.hostname)), part)
         else:
             self._apply_many_keys(change, part, outcome, trigger)
+            _raise_broken(part)
         self._finish([change])
         outcome.changes += 1
         _merge(outcome, part)
@@ -199,10 +202,11 @@ class Applier:
         """The accounts file first: a password counts before the maps have been looked at."""
         for group in (TABLES, MAPS):
             with self._locked(group):
-                wanted, touched = entries_for(keys, self.layout.hostname)
+                wanted = entries_for(keys, self.layout.hostname)
                 stores = self._stores(group)
-                for store, found in zip(stores, self._query(stores, sorted(touched)), strict=True):
-                    self._write(store, diff_of_keys(wanted[store.name], found, touched), outcome)
+                for store, found in zip(stores, self._query(stores, sorted(wanted.touched)), strict=True):
+                    self._write(store, diff_of_keys(wanted.entries[store.name], found, wanted.touched), outcome)
+                outcome.broken.update(wanted.broken)
 
     def _apply_many_keys(self, change: Change, part: Outcome, outcome: Outcome, trigger: str) -> None:
         """In batches, so that no lock is held for long; single changes pass between them."""
@@ -286,7 +290,9 @@ class Applier:
             wanted = all_entries(self.layout.hostname)
             for done, store in enumerate(stores):
                 self.progress(f"writing {store.name}", done, len(stores))
-                self._write(store, diff_of_all(wanted[store.name], store.listing()), outcome)
+                diff = diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken)
+                self._write(store, diff, outcome)
+            outcome.broken.update(wanted.broken)
 
     def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
         self.progress("reading the database", 0, 1)
@@ -294,8 +300,8 @@ class Applier:
         differing: set[str] = set()
         for done, store in enumerate(stores):
             self.progress(f"comparing {store.name}", done, len(stores))
-            diff = diff_of_all(wanted[store.name], store.listing())
-            existing = len(wanted[store.name]) - len(diff.upserts) + len(diff.deletes)
+            diff = diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken)
+            existing = len(wanted.entries[store.name]) - len(diff.upserts) + len(diff.deletes)
             if not confirm_deletions:
                 refuse_mass_deletion(store.name, diff, existing=existing)
             differing.update(diff.upserts, diff.deletes)
@@ -328,13 +334,17 @@ class Applier:
             self._mark_applied(scope, max(change.revision for change in changes if change.scope == scope))
 
     def _mark_applied(self, scope: str, revision: int) -> None:
-        waiting = Change.objects.filter(node=self.node, scope=scope).aggregate(first=Min("revision"))["first"]
-        if waiting is not None:
-            revision = min(revision, waiting - 1)
+        waiting = Change.objects.filter(node=self.node, scope=scope).order_by("revision")
+        first = waiting.values_list("revision", flat=True).first()
+        error = waiting.exclude(error="").values_list("error", flat=True).first()
         AppliedRevision.objects.update_or_create(
             node=self.node,
             scope=scope,
-            defaults={"revision": revision, "applied_at": timezone.now(), "error": ""},
+            defaults={
+                "revision": revision if first is None else min(revision, first - 1),
+                "applied_at": timezone.now(),
+                "error": error or "",
+            },
         )
 
     def _mark_all_applied(self, revisions: dict[str, int]) -> None:
@@ -353,6 +363,7 @@ class Applier:
     def _note_failure(self, changes: list[Change], error: QmailuxError, trigger: str) -> None:
         """The changes stay in the outbox; the sweep tries again. People see the reason beside the object."""
         log.error("apply failed node=%s scope=%s: %s", self.node.name, changes[0].scope, error)
+        Change.objects.filter(pk__in=[change.pk for change in changes]).update(error=str(error))
         for scope in {change.scope for change in changes}:
             AppliedRevision.objects.update_or_create(
                 node=self.node, scope=scope, defaults={"error": str(error)}
@@ -370,6 +381,13 @@ class Applier:
             plan=outcome.as_plan(),
             error=str(error) if error else "",
         )
+
+
+def _raise_broken(outcome: Outcome) -> None:
+    """The rest has been applied; the change stays in the outbox with the reason beside it."""
+    if outcome.broken:
+        address, reason = next(iter(sorted(outcome.broken.items())))
+        raise ApplyIncomplete(f"{address}: {reason}")
 
 
 def _merge(outcome: Outcome, part: Outcome) -> None:

@@ -19,6 +19,7 @@ from provisioning.layout import Layout
 Argv = tuple[str, ...]
 
 POSTFIX_MASTER = "/usr/lib/postfix/sbin/master"
+NGINX = "/usr/sbin/nginx"
 POSTFIX_POST_INSTALL = "/usr/lib/postfix/sbin/post-install"
 
 
@@ -97,9 +98,29 @@ def dovecot(layout: Layout) -> Daemon:
     )
 
 
+def nginx_conf(layout: Layout) -> Path:
+    return layout.etc / "nginx" / "nginx.conf"
+
+
+def nginx(layout: Layout) -> Daemon:
+    """nginx: TLS for the panel. It answers 502 while the web process is away, so it starts by itself."""
+    conf = str(nginx_conf(layout))
+    return Daemon(
+        name="nginx",
+        start=(NGINX, "-c", conf, "-g", "daemon off;"),
+        prepare=(),
+        check=((NGINX, "-t", "-q", "-c", conf),),
+        reload=(NGINX, "-c", conf, "-s", "reload"),
+        pid_file=layout.node_run / "nginx.pid",
+        log=layout.node_log / "nginx.log",
+        services=("https", "http"),
+        ready_sockets=(),
+    )
+
+
 def daemons(layout: Layout) -> tuple[Daemon, ...]:
     """In the order of their start; stop them the other way round."""
-    return dovecot(layout), postfix(layout)
+    return dovecot(layout), postfix(layout), nginx(layout)
 
 
 def postmap_argv(layout: Layout, *arguments: str) -> Argv:

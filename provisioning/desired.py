@@ -6,8 +6,9 @@ everything.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from accounts.models import Account, Alias, AliasTarget
 from accounts.passwords import to_dovecot
@@ -24,6 +25,7 @@ from provisioning.facts import (
 from provisioning.outbox import ALWAYS_ACCEPTED
 from provisioning.render import dovecot, postfix
 from provisioning.stores import STORES, Value
+from qmailux_site.errors import UnsafeValue
 
 ADDRESSES_A_BATCH = 2000
 SERVER_DOMAIN = "server.invalid"
@@ -38,19 +40,31 @@ Entries = dict[str, dict[str, Value]]
 
 @dataclass(slots=True)
 class Collector:
-    """The entries of every store, by key."""
+    """The entries of every store, by key. broken: addresses that cannot be rendered, with the reason.
+
+    A broken object breaks one mailbox: its last good entries stay as they are, all others are rendered.
+    """
 
     entries: Entries = field(default_factory=lambda: {name: {} for name in STORES})
+    broken: dict[str, str] = field(default_factory=dict)
 
     def put(self, store: str, entry: tuple[str, Value]) -> None:
         self.entries[store][entry[0]] = entry[1]
 
 
-def entries_for(keys: Iterable[str], hostname: str) -> tuple[Entries, set[str]]:
-    """Entries under the keys, and the keys themselves with all that depends on them.
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """touched: the keys that were looked at; one without an entry in a store is to be deleted there."""
 
-    A returned key without an entry in a store is to be deleted there. keys: addresses, catch-alls ("@name")
-    and domain names; the wholesale keys of the outbox are resolved by `expand`.
+    entries: Entries
+    touched: frozenset[str]
+    broken: dict[str, str]
+
+
+def entries_for(keys: Iterable[str], hostname: str) -> Desired:
+    """Entries under the keys and all that depends on them.
+
+    keys: addresses, catch-alls ("@name") and domain names; the wholesale keys of the outbox are resolved by `expand`.
     """
     names, addresses = _split(keys)
     addresses |= _aliases_through(names)
@@ -63,16 +77,16 @@ def entries_for(keys: Iterable[str], hostname: str) -> tuple[Entries, set[str]]:
         if domain := facts.domains.get(name):
             _domain_entries(out, name, domain)
     for address in sorted(addresses):
-        _address_entries(out, address, facts)
-    touched = names | addresses
+        _guarded(out, address, partial(_address_entries, out, address, facts))
+    touched = (names | addresses) - set(out.broken)
     if touched & set(server_keys(hostname)):
         _server_entries(out, hostname, facts_of_hostname(hostname))
     for store, found in out.entries.items():
         out.entries[store] = {key: value for key, value in found.items() if key in touched}
-    return out.entries, touched
+    return Desired(out.entries, frozenset(touched), out.broken)
 
 
-def all_entries(hostname: str) -> Entries:
+def all_entries(hostname: str) -> Desired:
     """Everything, streamed from the database in a few passes."""
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
@@ -83,14 +97,18 @@ def all_entries(hostname: str) -> Entries:
     rows = Account.objects.with_mailbox().order_by("address").values_list("domain_id", *ACCOUNT_COLUMNS)
     for pk, *row in rows.iterator(chunk_size=10_000):
         if pk in domains:
-            _account_entries(out, account_fact(tuple(row)), domains[pk], catch_alls)
+            account = account_fact(tuple(row))
+            try:
+                _account_entries(out, account, domains[pk], catch_alls)
+            except UnsafeValue as error:
+                out.broken[account.address] = str(error)
     for batch in _batches(_addresses_beyond_accounts(domains.values())):
         facts = Facts(server_mailbox=SERVER_MAILBOX)
         facts.load(batch)
         for address in batch:
-            _address_entries(out, address, facts)
+            _guarded(out, address, partial(_address_entries, out, address, facts))
     _server_entries(out, hostname, facts_of_hostname(hostname))
-    return out.entries
+    return Desired(out.entries, frozenset(), out.broken)
 
 
 def expand(keys: Iterable[str]) -> Iterator[str]:
@@ -121,6 +139,13 @@ def facts_of_hostname(hostname: str) -> Facts:
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(f"{localpart}@{hostname}" for localpart in SERVER_NAMES)
     return facts
+
+
+def _guarded(out: Collector, address: str, render: Callable[[], None]) -> None:
+    try:
+        render()
+    except UnsafeValue as error:
+        out.broken[address] = str(error)
 
 
 def _split(keys: Iterable[str]) -> tuple[set[str], set[str]]:

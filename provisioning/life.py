@@ -26,13 +26,14 @@ class Life:
 def life_of(scope: str, key: str) -> Life:
     """The state of one object, by its scope (a domain's name) and key (its address or name)."""
     waiting = [
-        change.created_at
+        change
         for change in Change.objects.filter(scope=scope).order_by("id")
         if change.key_count > MOST_KEYS_SEARCHED or key in change.keys
     ]
-    applied = AppliedRevision.objects.filter(scope=scope).order_by("applied_at").first()
     if not waiting:
+        applied = AppliedRevision.objects.filter(scope=scope).order_by("applied_at").first()
         return Life("live", applied.applied_at if applied else None)
-    if applied is not None and applied.error:
-        return Life("failed", waiting[0], applied.error)
-    return Life("pending", waiting[0])
+    errors = [change.error for change in waiting if change.error]
+    if errors:
+        return Life("failed", waiting[0].created_at, errors[-1])
+    return Life("pending", waiting[0].created_at)

@@ -55,6 +55,7 @@ class Change(models.Model):
     revision = models.BigIntegerField()
     keys = models.JSONField()
     key_count = models.PositiveIntegerField()
+    error = models.TextField(blank=True, help_text=_("Why the last try to apply it failed."))
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ChangeQuerySet.as_manager()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioning.render.files import RenderedFile
@@ -32,15 +32,17 @@ def diff_of_keys(wanted: Mapping[str, Value], found: Mapping[str, Value], keys: 
     return StoreDiff(upserts, deletes)
 
 
-def diff_of_all(wanted: Mapping[str, Value], found: Iterator[tuple[str, Value]]) -> StoreDiff:
-    """Compare everything; what the machine has and we do not want is deleted."""
+def diff_of_all(
+    wanted: Mapping[str, Value], found: Iterator[tuple[str, Value]], *, keep: Container[str] = ()
+) -> StoreDiff:
+    """Compare everything; what the machine has and we do not want is deleted, unless its key is one to keep."""
     equal: set[str] = set()
     deletes: list[str] = []
     for key, value in found:
         desired = wanted.get(key)
         if desired == value:
             equal.add(key)
-        elif desired is None:
+        elif desired is None and key not in keep:
             deletes.append(key)
     if len(equal) == len(wanted):
         return StoreDiff({}, tuple(deletes))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pwd
+from pathlib import Path
 
 from django.conf import settings
 
 from provisioning.daemons import Daemon, daemons
 from provisioning.layout import MAIL_USER, Layout
-from provisioning.render import dovecot, postfix, programs, sieve
+from provisioning.render import dovecot, nginx, postfix, programs, sieve
 from provisioning.render.files import RenderedFile
 from provisioning.render.plane import MailPlane
+
+# Absent on a machine that has no IPv6 at all.
+IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 
 
 def mail_plane(layout: Layout) -> MailPlane:
@@ -31,6 +35,7 @@ def settings_files(layout: Layout) -> list[RenderedFile]:
         *postfix.settings(plane),
         *dovecot.settings(plane),
         *programs.settings(plane),
+        *nginx.settings(plane, has_ipv6=IPV6_ADDRESSES.exists()),
         sieve.server_script(plane),  # compiled with Dovecot's configuration, so after it
     ]
 

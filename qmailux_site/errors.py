@@ -70,5 +70,9 @@ class ApplyRefused(QmailuxError):
     """An apply would do something that must be confirmed first, such as removing most accounts."""
 
 
+class ApplyIncomplete(QmailuxError):
+    """Some object cannot be rendered; everything else has been applied."""
+
+
 class SetupError(QmailuxError):
     """The instance cannot be set up or started; the text says what to do."""

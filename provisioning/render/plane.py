@@ -128,6 +128,7 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.etc, "root", "root", 0o755),
         Directory(layout.etc / "postfix", "root", "root", 0o755),
         Directory(layout.etc / "dovecot", "root", "root", 0o755),
+        Directory(layout.etc / "nginx", "root", "root", 0o755),
         # Set-gid: sievec gives a compiled script the mode of its source but root's own group, and Dovecot reads
         # both as the mail user. Folders made below inherit it.
         Directory(layout.etc / "dovecot" / "sieve", "root", MAIL_USER, 0o2750),
@@ -143,6 +144,8 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.state, "root", "root", 0o755),
         Directory(layout.state / "postfix", "postfix", "postfix", 0o700),
         Directory(layout.state / "dovecot", "root", "root", 0o755),
+        # nginx makes its temporary folders in it as root, with their owner.
+        Directory(layout.state / "nginx", "root", "root", 0o755),
         Directory(layout.node_run, "root", "root", 0o755),
         Directory(layout.node_run / "dovecot", "root", "root", 0o755),
         Directory(layout.node_log, "root", "root", 0o755),

@@ -1,0 +1,79 @@
+"""supervisord.conf: the programs of an instance under supervisor (DESIGN 5).
+
+Pure. The programs inherit supervisord's own environment, so no secret (DATABASE_URL) stands in this file.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from provisioning.layout import Layout
+from provisioning.render.engine import render
+from qmailux_site.errors import UnsafeValue
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program under supervision.
+
+    log: what it prints. environment: beside what it inherits. umask: octal text, such as "027".
+    stop_seconds: how long it may take after SIGTERM before SIGKILL.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    user: str
+    folder: Path
+    log: Path
+    umask: str = "022"
+    stop_seconds: int = 10
+    environment: Mapping[str, str] = field(default=NOTHING)
+
+
+def settings(layout: Layout, programs: Sequence[Program], *, open_files: int) -> bytes:
+    """The whole supervisord.conf; programs in the order of their start."""
+    return render(
+        "supervisor/supervisord.conf.j2",
+        socket=value(layout.run / "supervisor.sock"),
+        pid_file=value(layout.run / "supervisord.pid"),
+        log_file=value(layout.log / "supervisord.log"),
+        log_folder=value(layout.log),
+        open_files=open_files,
+        programs=[_quoted(program) for program in programs],
+    )
+
+
+def _quoted(program: Program) -> dict[str, object]:
+    return {
+        "name": value(program.name),
+        "command": value(shlex.join(program.argv)),
+        "folder": value(program.folder),
+        "user": value(program.user),
+        "umask": value(program.umask),
+        "stop_seconds": program.stop_seconds,
+        "log": value(program.log),
+        "environment": ",".join(
+            f"{name}={environment_value(text)}" for name, text in sorted(program.environment.items())
+        ),
+    }
+
+
+def value(raw: str | Path) -> str:
+    """For the right side of "name=": one line, "%" doubled; " ;" would begin a comment."""
+    text = str(raw)
+    if not text or text != text.strip() or not text.isprintable() or ";" in text:
+        raise UnsafeValue("supervisord.conf", text)
+    return text.replace("%", "%%")
+
+
+def environment_value(text: str) -> str:
+    """In double quotes, as supervisor's own splitting of "environment" wants it."""
+    if '"' in text or "\\" in text:
+        raise UnsafeValue("environment in supervisord.conf", text)
+    return f'"{value(text)}"' if text else '""'

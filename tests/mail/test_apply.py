@@ -1,0 +1,223 @@
+"""Apply: idempotent, precise, one broken object harms nobody, failures restore and say why."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from accounts import actions
+from accounts.actor import Actor
+from accounts.models import Account
+from domains import actions as domain_actions
+from domains.models import Domain
+from provisioning import activate, outbox
+from provisioning.life import life_of
+from provisioning.models import AppliedRevision, Change, Scope
+from provisioning.render.files import RenderedFile
+from provisioning.stores import open_store
+from qmailux_site.errors import ApplyIncomplete, ApplyRefused, CommandFailed, HostError, QmailuxError
+from tests.conftest import PASSWORD
+from tests.mail.instance import MailInstance
+from tests.mail.wire import Wire
+
+
+@pytest.fixture
+def wire(plane: MailInstance) -> Wire:
+    return Wire(plane.layout)
+
+
+def test_second_apply_writes_nothing_and_reloads_nothing(plane: MailInstance, jan: Account) -> None:
+    plane.applier().apply_all(confirm_deletions=True)
+    before = plane.log("mail.log").count("reload")
+    assert plane.applier().apply_all().is_empty
+    assert plane.applier().check() == {}
+    assert plane.log("mail.log").count("reload") == before
+
+
+def test_one_password_change_writes_one_row(plane: MailInstance, jan: Account, console: Actor) -> None:
+    plane.apply()
+    actions.change_password(jan, password="Calkiem-Nowe-5", by=console)
+    outcome = plane.apply()
+    assert {store: count for store, count in outcome.upserts.items() if count} == {"account": 1}
+    assert not any(outcome.deletes.values())
+
+
+def test_change_is_pending_until_applied_and_then_live(plane: MailInstance, jan: Account, console: Actor) -> None:
+    assert life_of(jan.domain.scope, jan.address).state == "pending"
+    plane.apply()
+    assert life_of(jan.domain.scope, jan.address).state == "live"
+    applied = AppliedRevision.objects.get(scope=jan.domain.scope)
+    assert applied.revision == Scope.objects.get(name=jan.domain.scope).revision
+    assert not Change.objects.exists()
+
+
+def test_drift_made_by_hand_is_reported_and_healed(plane: MailInstance, jan: Account, wire: Wire) -> None:
+    plane.applier().apply_all(confirm_deletions=True)
+    store = open_store(plane.host, plane.layout, "mailboxes")
+    store.change({"obcy@nigdzie.test": "1"}, [jan.address])
+    assert wire.rcpt(jan.address)[0] == 550
+    drift = plane.applier().check()
+    assert list(drift) == ["mailboxes"]
+    plane.applier().apply_all()
+    assert wire.rcpt(jan.address)[0] == 250
+    assert plane.applier().check() == {}
+
+
+def test_a_broken_object_breaks_one_mailbox_only(
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+) -> None:
+    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+    plane.apply()
+    # As no action would do it: a hash that cannot be rendered.
+    Account.objects.filter(pk=ola.pk).update(password="nonsense$with\nnewline")
+    outbox.record(jan.domain.scope, [ola.address], nodes=[jan.domain.node])
+    actions.change_password(jan, password="Nowe-Dla-Jana-1", by=console)
+    with pytest.raises(ApplyIncomplete, match="ola@"):
+        plane.apply()
+    assert wire.imap_login_command(jan.address, "Nowe-Dla-Jana-1") == "OK"
+    # The last good row stays.
+    assert wire.imap_login_command(ola.address, PASSWORD) == "OK"
+    assert life_of(jan.domain.scope, ola.address).state == "failed"
+    assert life_of(jan.domain.scope, jan.address).state == "live"
+    actions.change_password(ola, password="Naprawione-22", by=console)
+    plane.apply()
+    assert wire.imap_login_command(ola.address, "Naprawione-22") == "OK"
+    assert life_of(jan.domain.scope, ola.address).state == "live"
+
+
+def test_FLT_04_emptied_database_does_not_empty_the_mail_plane(
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+) -> None:
+    rows = [actions.NewAccount(domain=jan.domain, localpart=f"m{n}", password_hash=jan.password) for n in range(150)]
+    actions.add_accounts(rows, by=console)
+    plane.applier().apply_all(confirm_deletions=True)
+    Account.objects.filter(domain=jan.domain).delete()
+    with pytest.raises(ApplyRefused, match="confirm-deletions"):
+        plane.applier().apply_all()
+    assert wire.rcpt(rows[7].address)[0] == 250
+    plane.applier().apply_all(confirm_deletions=True)
+    assert wire.rcpt(rows[7].address)[0] == 550
+
+
+def test_settings_that_fail_the_test_restore_the_old_files_and_say_why(plane: MailInstance, wire: Wire) -> None:
+    path = "etc/postfix/main.cf"
+    before = plane.host.read(path)
+    assert before is not None
+    broken = RenderedFile(path, before + b"\nvirtual_mailbox_maps = lmdb:${oops\n", "postfix")
+    with pytest.raises(CommandFailed, match="macro"):
+        activate.activate(plane.host, plane.layout, plane.daemon("postfix"), [broken])
+    assert plane.host.read(path) == before
+    assert wire.rcpt("ktos@gmail.example")[0] == 554
+
+
+def test_reload_that_fails_restores_the_old_files(plane: MailInstance, wire: Wire) -> None:
+    daemon = plane.daemon("dovecot")
+    path = "etc/dovecot/dovecot.conf"
+    before = plane.host.read(path)
+    assert before is not None
+    failing = type(daemon)(
+        **{name: getattr(daemon, name) for name in daemon.__slots__ if name != "reload"}, reload=("/bin/false",)
+    )
+    with pytest.raises(CommandFailed, match="/bin/false"):
+        activate.activate(
+            plane.host, plane.layout, failing, [RenderedFile(path, before + b"\nlogin_greeting = inny\n", "dovecot")]
+        )
+    assert plane.host.read(path) == before
+
+
+@pytest.fixture
+def small_disk(plane: MailInstance) -> Iterator[Path]:
+    """A folder of the node on a disk of 64 kB."""
+    folder = plane.layout.node / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_full_disk_keeps_the_old_file_and_says_so(plane: MailInstance, small_disk: Path) -> None:
+    plane.host.write(RenderedFile("small/file", b"stary", ""))
+    with pytest.raises(HostError, match="No space left"):
+        plane.host.write(RenderedFile("small/file", b"x" * 200_000, ""))
+    assert plane.host.read("small/file") == b"stary"
+    assert [path.name for path in small_disk.iterdir()] == ["file"]
+
+
+def test_two_appliers_take_turns(plane: MailInstance) -> None:
+    order: list[str] = []
+    with plane.host.lock("store-account"):
+        def second() -> None:
+            with plane.host.lock("store-account"):
+                order.append("second")
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        with plane.host.lock("store-account", wait=False) as free:
+            assert not free
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_CON_03_known_addresses_are_never_refused_while_maps_are_rebuilt(
+    plane: MailInstance, jan: Account, wire: Wire
+) -> None:
+    plane.apply()
+    store = open_store(plane.host, plane.layout, "mailboxes")
+    wanted = dict(store.listing())
+    answers: set[int] = set()
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.add(wire.rcpt(jan.address)[0])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for round_number in range(20):
+            extra = {f"x{n}@rundy.test": "1" for n in range(3000 * (round_number % 2))}
+            store.build({**wanted, **extra})  # type: ignore[attr-defined]  # a map store
+    finally:
+        done.set()
+        thread.join()
+    assert answers == {250}
+
+
+def test_CON_06_late_order_applies_the_present_state(
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+) -> None:
+    plane.apply()
+    domain = jan.domain
+    actions.delete_account(jan, by=console)
+    again = actions.add_account(domain=domain, localpart="jan", password="Drugi-Jan-8", by=console)
+    plane.apply()
+    # An order from before, delivered late.
+    outbox.record(domain.scope, [again.address], nodes=[domain.node])
+    plane.apply()
+    assert wire.imap_login_command(again.address, "Drugi-Jan-8") == "OK"
+
+
+def test_domain_node_fails_loudly_when_the_disk_is_nearly_full(
+    plane: MailInstance, jan: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioning.apply.LOWEST_FREE_BYTES", 1 << 60)
+    with pytest.raises(QmailuxError, match="free"):
+        plane.apply()
+    assert life_of(jan.domain.scope, jan.address).state == "failed"
+    monkeypatch.undo()
+    plane.apply()
+    assert life_of(jan.domain.scope, jan.address).state == "live"
+
+
+def test_many_single_changes_are_applied_together(plane: MailInstance, firma: Domain, console: Actor) -> None:
+    for number in range(20):
+        domain_actions.add_domain_alias(firma, name=f"a{number}.{firma.name}", by=console)
+    outcome = plane.apply()
+    assert outcome.changes >= 20
+    assert not Change.objects.exists()
