@@ -80,6 +80,7 @@ class MapStore:
         return self.layout.maps / self.name
 
     def create(self) -> None:
+        self.host.remove(f"maps/{self.name}")  # the source of a build that was killed
         if self.host.read(f"maps/{self.name}.lmdb") is None:
             self.build({})
 

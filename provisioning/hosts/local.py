@@ -35,6 +35,8 @@ class LocalHost:
     def write(self, file: RenderedFile) -> None:
         target = self._inside(file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        for left_behind in target.parent.glob(f".{target.name}.????????"):
+            left_behind.unlink(missing_ok=True)  # by a writer that was killed
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         temporary = Path(name)
         try:
