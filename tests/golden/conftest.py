@@ -1,0 +1,29 @@
+"""Golden files: what a renderer gave when somebody last looked at it. Renew on purpose with QMAILUX_GOLDEN=write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from provisioning.layout import Layout
+from provisioning.render.files import RenderedFile
+from provisioning.render.plane import MailPlane
+
+FOLDER = Path(__file__).parent / "files"
+
+
+@pytest.fixture
+def mail_plane() -> MailPlane:
+    """Fixed values: the same on every machine."""
+    layout = Layout(Path("/var/lib/qmailux"), "127.0.0.1", 10000, "mail.firma.test")
+    return MailPlane(layout=layout, vmail_uid=20500, vmail_gid=20500)
+
+
+def compare_with_golden(file: RenderedFile) -> None:
+    path = FOLDER / file.path
+    if os.environ.get("QMAILUX_GOLDEN") == "write":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+    assert file.content.decode() == path.read_text(encoding="utf-8"), f"{file.path} differs from its golden file"
