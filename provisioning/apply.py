@@ -205,7 +205,8 @@ class Applier:
                 wanted = entries_for(keys, self.layout.hostname)
                 stores = self._stores(group)
                 for store, found in zip(stores, self._query(stores, sorted(wanted.touched)), strict=True):
-                    self._write(store, diff_of_keys(wanted.entries[store.name], found, wanted.touched), outcome)
+                    diff = diff_of_keys(wanted.entries[store.name], found, wanted.touched)
+                    self._write(store, diff, outcome)
                 outcome.broken.update(wanted.broken)
 
     def _apply_many_keys(self, change: Change, part: Outcome, outcome: Outcome, trigger: str) -> None:

@@ -64,7 +64,8 @@ class Desired:
 def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     """Entries under the keys and all that depends on them.
 
-    keys: addresses, catch-alls ("@name") and domain names; the wholesale keys of the outbox are resolved by `expand`.
+    keys: addresses, catch-alls ("@name") and domain names; the wholesale keys of the outbox are resolved by
+    `expand`.
     """
     names, addresses = _split(keys)
     addresses |= _aliases_through(names)

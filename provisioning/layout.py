@@ -51,7 +51,8 @@ class Layout:
             raise SetupError(f"QMAILUX_HOME must be an absolute path, not {self.home}")
         if len(bytes(self.home)) > LONGEST_HOME_BYTES:
             raise SetupError(
-                f"QMAILUX_HOME may have at most {LONGEST_HOME_BYTES} bytes (unix sockets lie below it): {self.home}"
+                f"QMAILUX_HOME may have at most {LONGEST_HOME_BYTES} bytes"
+                f" (unix sockets lie below it): {self.home}"
             )
 
     def port(self, service: str) -> int:

@@ -35,7 +35,9 @@ def diff_of_keys(wanted: Mapping[str, Value], found: Mapping[str, Value], keys: 
 def diff_of_all(
     wanted: Mapping[str, Value], found: Iterator[tuple[str, Value]], *, keep: Container[str] = ()
 ) -> StoreDiff:
-    """Compare everything; what the machine has and we do not want is deleted, unless its key is one to keep."""
+    """Compare everything; what the machine has and we do not want is deleted, unless its key is one to
+    keep.
+    """
     equal: set[str] = set()
     deletes: list[str] = []
     for key, value in found:

@@ -129,8 +129,8 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.etc / "postfix", "root", "root", 0o755),
         Directory(layout.etc / "dovecot", "root", "root", 0o755),
         Directory(layout.etc / "nginx", "root", "root", 0o755),
-        # Set-gid: sievec gives a compiled script the mode of its source but root's own group, and Dovecot reads
-        # both as the mail user. Folders made below inherit it.
+        # Set-gid: sievec gives a compiled script the mode of its source but root's own group, and Dovecot
+        # reads both as the mail user. Folders made below inherit it.
         Directory(layout.etc / "dovecot" / "sieve", "root", MAIL_USER, 0o2750),
         Directory(layout.bin, "root", "root", 0o755),
         Directory(layout.maps, "root", "postfix", 0o750),

@@ -1,4 +1,6 @@
-"""Golden files: what a renderer gave when somebody last looked at it. Renew on purpose with QMAILUX_GOLDEN=write."""
+"""Golden files: what a renderer gave when somebody last looked at it. Renew on purpose with
+QMAILUX_GOLDEN=write.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +28,6 @@ def compare_with_golden(file: RenderedFile) -> None:
     if os.environ.get("QMAILUX_GOLDEN") == "write":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
-    assert file.content.decode() == path.read_text(encoding="utf-8"), f"{file.path} differs from its golden file"
+    assert file.content.decode() == path.read_text(encoding="utf-8"), (
+        f"{file.path} differs from its golden file"
+    )

@@ -53,7 +53,20 @@ def written(mail_plane: MailPlane) -> Iterator[MailPlane]:
         path.write_bytes(file.content)
     layout.tls.mkdir(exist_ok=True)
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", plane.key, "-out", plane.chain],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=x",
+            "-keyout",
+            plane.key,
+            "-out",
+            plane.chain,
+        ],
         check=True,
         capture_output=True,
     )
@@ -64,7 +77,9 @@ def written(mail_plane: MailPlane) -> Iterator[MailPlane]:
 def test_postfix_accepts_its_settings_without_a_warning(written: MailPlane) -> None:
     folder = str(written.layout.etc / "postfix")
     for options in (["-n"], ["-M"]):
-        done = subprocess.run(["postconf", "-c", folder, *options], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["postconf", "-c", folder, *options], capture_output=True, text=True, check=True
+        )
         unexpected = [line for line in done.stderr.splitlines() if "unused parameter" not in line]
         assert unexpected == []
 
@@ -85,13 +100,17 @@ def test_sieve_compiles_the_server_script(written: MailPlane) -> None:
 
 
 def test_forwarding_script_matches_its_golden_file() -> None:
-    script = sieve.panel_script(home="ab/abc", forward_to=["ola@firma.test", "x@gmail.example"], keep_copy=True)
+    script = sieve.panel_script(
+        home="ab/abc", forward_to=["ola@firma.test", "x@gmail.example"], keep_copy=True
+    )
     assert script is not None
     compare_with_golden(script)
     assert sieve.panel_script(home="ab/abc") is None
 
 
 @pytest.mark.parametrize("percents", [(80, 95), (95, 95)])
-def test_quota_warnings_in_the_wrong_order_are_refused(mail_plane: MailPlane, percents: tuple[int, ...]) -> None:
+def test_quota_warnings_in_the_wrong_order_are_refused(
+    mail_plane: MailPlane, percents: tuple[int, ...]
+) -> None:
     with pytest.raises(Exception, match="highest"):
         dataclasses.replace(mail_plane, quota_warning_percents=percents)

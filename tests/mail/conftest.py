@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -29,7 +28,6 @@ def running_plane(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> 
         instance.start()
         instance.node().delete()
     yield instance
-    if os.environ.get("KEEP"): print(instance.log("mail.log")[-3000:], instance.log("dovecot.log")[-3000:])
     instance.stop()
 
 

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from provisioning.apply import Applier, Outcome
 from provisioning.authority import ensure_certificate
@@ -66,9 +67,10 @@ class MailInstance:
         for path in daemon.ready_sockets:
             wait_until(path.exists, what=f"{daemon.name}: {path}")
         for service in daemon.services:
-            wait_until(
-                lambda service=service: not probe(self.layout, service), what=f"{daemon.name} {service}"
-            )
+            wait_until(partial(self._greets, service), what=f"{daemon.name} {service}")
+
+    def _greets(self, service: str) -> bool:
+        return not probe(self.layout, service)
 
     def daemon(self, name: str) -> Daemon:
         return next(daemon for daemon in daemons(self.layout) if daemon.name == name)

@@ -21,7 +21,7 @@ from provisioning.render.files import RenderedFile
 from provisioning.stores import open_store
 from qmailux_site.errors import ApplyIncomplete, ApplyRefused, CommandFailed, HostError, QmailuxError
 from tests.conftest import PASSWORD
-from tests.mail.instance import MailInstance
+from tests.mail.instance import MailInstance, wait_until
 from tests.mail.wire import Wire
 
 
@@ -46,12 +46,14 @@ def test_one_password_change_writes_one_row(plane: MailInstance, jan: Account, c
     assert not any(outcome.deletes.values())
 
 
-def test_change_is_pending_until_applied_and_then_live(plane: MailInstance, jan: Account, console: Actor) -> None:
-    assert life_of(jan.domain.scope, jan.address).state == "pending"
+def test_change_is_pending_until_applied_and_then_live(
+    plane: MailInstance, jan: Account, console: Actor, firma: Domain
+) -> None:
+    assert life_of(firma.scope, jan.address).state == "pending"
     plane.apply()
-    assert life_of(jan.domain.scope, jan.address).state == "live"
-    applied = AppliedRevision.objects.get(scope=jan.domain.scope)
-    assert applied.revision == Scope.objects.get(name=jan.domain.scope).revision
+    assert life_of(firma.scope, jan.address).state == "live"
+    applied = AppliedRevision.objects.get(scope=firma.scope)
+    assert applied.revision == Scope.objects.get(name=firma.scope).revision
     assert not Change.objects.exists()
 
 
@@ -68,34 +70,36 @@ def test_drift_made_by_hand_is_reported_and_healed(plane: MailInstance, jan: Acc
 
 
 def test_a_broken_object_breaks_one_mailbox_only(
-    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire, firma: Domain
 ) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
     plane.apply()
     # As no action would do it: a hash that cannot be rendered.
     Account.objects.filter(pk=ola.pk).update(password="nonsense$with\nnewline")
-    outbox.record(jan.domain.scope, [ola.address], nodes=[jan.domain.node])
+    outbox.record(firma.scope, [ola.address], nodes=[firma.node])
     actions.change_password(jan, password="Nowe-Dla-Jana-1", by=console)
     with pytest.raises(ApplyIncomplete, match="ola@"):
         plane.apply()
     assert wire.imap_login_command(jan.address, "Nowe-Dla-Jana-1") == "OK"
     # The last good row stays.
     assert wire.imap_login_command(ola.address, PASSWORD) == "OK"
-    assert life_of(jan.domain.scope, ola.address).state == "failed"
-    assert life_of(jan.domain.scope, jan.address).state == "live"
+    assert life_of(firma.scope, ola.address).state == "failed"
+    assert life_of(firma.scope, jan.address).state == "live"
     actions.change_password(ola, password="Naprawione-22", by=console)
     plane.apply()
     assert wire.imap_login_command(ola.address, "Naprawione-22") == "OK"
-    assert life_of(jan.domain.scope, ola.address).state == "live"
+    assert life_of(firma.scope, ola.address).state == "live"
 
 
 def test_FLT_04_emptied_database_does_not_empty_the_mail_plane(
-    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire, firma: Domain
 ) -> None:
-    rows = [actions.NewAccount(domain=jan.domain, localpart=f"m{n}", password_hash=jan.password) for n in range(150)]
+    rows = [
+        actions.NewAccount(domain=firma, localpart=f"m{n}", password_hash=jan.password) for n in range(150)
+    ]
     actions.add_accounts(rows, by=console)
     plane.applier().apply_all(confirm_deletions=True)
-    Account.objects.filter(domain=jan.domain).delete()
+    Account.objects.filter(domain=firma).delete()
     with pytest.raises(ApplyRefused, match="confirm-deletions"):
         plane.applier().apply_all()
     assert wire.rcpt(rows[7].address)[0] == 250
@@ -103,7 +107,9 @@ def test_FLT_04_emptied_database_does_not_empty_the_mail_plane(
     assert wire.rcpt(rows[7].address)[0] == 550
 
 
-def test_settings_that_fail_the_test_restore_the_old_files_and_say_why(plane: MailInstance, wire: Wire) -> None:
+def test_settings_that_fail_the_test_restore_the_old_files_and_say_why(
+    plane: MailInstance, wire: Wire
+) -> None:
     path = "etc/postfix/main.cf"
     before = plane.host.read(path)
     assert before is not None
@@ -120,11 +126,15 @@ def test_reload_that_fails_restores_the_old_files(plane: MailInstance, wire: Wir
     before = plane.host.read(path)
     assert before is not None
     failing = type(daemon)(
-        **{name: getattr(daemon, name) for name in daemon.__slots__ if name != "reload"}, reload=("/bin/false",)
+        **{name: getattr(daemon, name) for name in daemon.__slots__ if name != "reload"},
+        reload=("/bin/false",),
     )
     with pytest.raises(CommandFailed, match="/bin/false"):
         activate.activate(
-            plane.host, plane.layout, failing, [RenderedFile(path, before + b"\nlogin_greeting = inny\n", "dovecot")]
+            plane.host,
+            plane.layout,
+            failing,
+            [RenderedFile(path, before + b"\nlogin_greeting = inny\n", "dovecot")],
         )
     assert plane.host.read(path) == before
 
@@ -151,6 +161,7 @@ def test_full_disk_keeps_the_old_file_and_says_so(plane: MailInstance, small_dis
 def test_two_appliers_take_turns(plane: MailInstance) -> None:
     order: list[str] = []
     with plane.host.lock("store-account"):
+
         def second() -> None:
             with plane.host.lock("store-account"):
                 order.append("second")
@@ -190,10 +201,10 @@ def test_CON_03_known_addresses_are_never_refused_while_maps_are_rebuilt(
 
 
 def test_CON_06_late_order_applies_the_present_state(
-    plane: MailInstance, jan: Account, console: Actor, wire: Wire
+    plane: MailInstance, jan: Account, console: Actor, wire: Wire, firma: Domain
 ) -> None:
     plane.apply()
-    domain = jan.domain
+    domain = firma
     actions.delete_account(jan, by=console)
     again = actions.add_account(domain=domain, localpart="jan", password="Drugi-Jan-8", by=console)
     plane.apply()
@@ -204,15 +215,15 @@ def test_CON_06_late_order_applies_the_present_state(
 
 
 def test_domain_node_fails_loudly_when_the_disk_is_nearly_full(
-    plane: MailInstance, jan: Account, monkeypatch: pytest.MonkeyPatch
+    plane: MailInstance, jan: Account, monkeypatch: pytest.MonkeyPatch, firma: Domain
 ) -> None:
     monkeypatch.setattr("provisioning.apply.LOWEST_FREE_BYTES", 1 << 60)
     with pytest.raises(QmailuxError, match="free"):
         plane.apply()
-    assert life_of(jan.domain.scope, jan.address).state == "failed"
+    assert life_of(firma.scope, jan.address).state == "failed"
     monkeypatch.undo()
     plane.apply()
-    assert life_of(jan.domain.scope, jan.address).state == "live"
+    assert life_of(firma.scope, jan.address).state == "live"
 
 
 def test_many_single_changes_are_applied_together(plane: MailInstance, firma: Domain, console: Actor) -> None:
@@ -221,3 +232,23 @@ def test_many_single_changes_are_applied_together(plane: MailInstance, firma: Do
     outcome = plane.apply()
     assert outcome.changes >= 20
     assert not Change.objects.exists()
+
+
+def test_accounts_file_opens_after_its_wal_files_are_gone(
+    plane: MailInstance, jan: Account, wire: Wire
+) -> None:
+    """The state after a reboot: SQLite has removed -wal and -shm with the last writer, Dovecot must make
+    them.
+    """
+    plane.apply()
+    plane.stop_daemon("dovecot")
+    try:
+        beside = [plane.layout.auth / f"accounts.sqlite{ending}" for ending in ("-wal", "-shm")]
+        list(plane.host.list_rows("lock"))
+        assert not any(path.exists() for path in beside)
+    finally:
+        plane.start_daemon(plane.daemon("dovecot"))
+    assert wire.imap_login_command(jan.address, PASSWORD) == "OK"
+    assert wire.rcpt(jan.address)[0] == 250
+    wire.deliver(jan.address)
+    wait_until(lambda: wire.messages(jan.address, PASSWORD))

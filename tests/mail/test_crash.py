@@ -35,7 +35,11 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
     return {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("QMAILUX_", "DATABASE_URL"))},
+        **{
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("QMAILUX_", "DATABASE_URL"))
+        },
         "QMAILUX_HOME": str(home),
         "QMAILUX_SECRET_KEY": "only-for-tests",
         "QMAILUX_KEEP_ROOT": "1",
@@ -45,7 +49,11 @@ def environment(home: Path) -> dict[str, str]:
 
 def manage(environment: dict[str, str], *arguments: str, code: int | None = 0) -> str:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert code is None or done.returncode == code, done.stderr + done.stdout
     return done.stdout

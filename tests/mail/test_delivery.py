@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import smtplib
 import socket
 import subprocess
@@ -26,7 +25,8 @@ def wire(plane: MailInstance) -> Wire:
 
 def arrives(wire: Wire, account: Account, subject: str, folder: str = "INBOX") -> None:
     wait_until(
-        lambda: subject in wire.subjects(account.address, PASSWORD, folder), what=f"{subject} in {account.address}"
+        lambda: subject in wire.subjects(account.address, PASSWORD, folder),
+        what=f"{subject} in {account.address}",
     )
 
 
@@ -37,18 +37,22 @@ def test_mail_arrives_and_is_read_over_imap_and_pop3(wire: Wire, plane: MailInst
     assert wire.pop3_subjects(jan.address, PASSWORD) == ["Oferta"]
 
 
-def test_alias_leads_to_its_targets(wire: Wire, plane: MailInstance, jan: Account, console: Actor) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
-    actions.add_alias(domain=jan.domain, localpart="biuro", targets=[jan.address, ola.address], by=console)
+def test_alias_leads_to_its_targets(
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
+) -> None:
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
+    actions.add_alias(domain=firma, localpart="biuro", targets=[jan.address, ola.address], by=console)
     plane.apply()
-    wire.deliver(f"biuro@{jan.domain.name}", text=letter("Do biura"))
+    wire.deliver(f"biuro@{firma.name}", text=letter("Do biura"))
     arrives(wire, jan, "Do biura")
     arrives(wire, ola, "Do biura")
 
 
-def test_plus_address_reaches_the_mailbox(wire: Wire, plane: MailInstance, jan: Account) -> None:
+def test_plus_address_reaches_the_mailbox(
+    wire: Wire, plane: MailInstance, jan: Account, firma: Domain
+) -> None:
     plane.apply()
-    wire.deliver(f"jan+faktury@{jan.domain.name}", text=letter("Faktura"))
+    wire.deliver(f"jan+faktury@{firma.name}", text=letter("Faktura"))
     arrives(wire, jan, "Faktura")
 
 
@@ -59,16 +63,16 @@ def test_address_is_blind_to_case(wire: Wire, plane: MailInstance, jan: Account)
 
 
 def test_domain_alias_holds_every_address_and_refuses_unknown_ones(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    actions.add_alias(domain=jan.domain, localpart="biuro", targets=[jan.address], by=console)
-    domain_actions.add_domain_alias(jan.domain, name=f"alias-{jan.domain.name}", by=console)
+    actions.add_alias(domain=firma, localpart="biuro", targets=[jan.address], by=console)
+    domain_actions.add_domain_alias(firma, name=f"alias-{firma.name}", by=console)
     plane.apply()
-    wire.deliver(f"jan@alias-{jan.domain.name}", text=letter("Przez alias domeny"))
-    wire.deliver(f"biuro@alias-{jan.domain.name}", text=letter("Alias w aliasie"))
+    wire.deliver(f"jan@alias-{firma.name}", text=letter("Przez alias domeny"))
+    wire.deliver(f"biuro@alias-{firma.name}", text=letter("Alias w aliasie"))
     arrives(wire, jan, "Przez alias domeny")
     arrives(wire, jan, "Alias w aliasie")
-    assert wire.rcpt(f"nikt@alias-{jan.domain.name}")[0] == 550
+    assert wire.rcpt(f"nikt@alias-{firma.name}")[0] == 550
 
 
 def test_account_added_after_the_domain_alias_is_valid_there(
@@ -83,10 +87,10 @@ def test_account_added_after_the_domain_alias_is_valid_there(
 
 
 def test_unknown_recipient_and_unknown_domain_are_refused_at_rcpt(
-    wire: Wire, plane: MailInstance, jan: Account
+    wire: Wire, plane: MailInstance, jan: Account, firma: Domain
 ) -> None:
     plane.apply()
-    assert wire.rcpt(f"nikt@{jan.domain.name}")[0] == 550
+    assert wire.rcpt(f"nikt@{firma.name}")[0] == 550
     assert wire.rcpt("ktos@nieznana.test")[0] == 554
 
 
@@ -96,7 +100,17 @@ def test_relaying_is_refused_also_for_processes_on_the_machine(plane: MailInstan
         "import smtplib,sys; c=smtplib.SMTP('127.0.0.1',int(sys.argv[1])); c.ehlo(); c.mail('x@y.example');"
         "print(c.rcpt('ktos@gmail.example')[0])"
     )
-    as_www = ["setpriv", "--reuid", "www-data", "--regid", "www-data", "--clear-groups", "/usr/bin/python3", "-c", script]
+    as_www = [
+        "setpriv",
+        "--reuid",
+        "www-data",
+        "--regid",
+        "www-data",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        script,
+    ]
     done = subprocess.run(
         [*as_www, str(plane.layout.port("smtp"))], capture_output=True, text=True, check=True, cwd="/"
     )
@@ -106,15 +120,25 @@ def test_relaying_is_refused_also_for_processes_on_the_machine(plane: MailInstan
 def test_the_socket_for_sieve_mail_is_closed_to_other_users(plane: MailInstance) -> None:
     path = plane.layout.queue / "public" / "sieve"
     script = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
-    as_www = ["setpriv", "--reuid", "www-data", "--regid", "www-data", "--clear-groups", "/usr/bin/python3", "-c", script]
+    as_www = [
+        "setpriv",
+        "--reuid",
+        "www-data",
+        "--regid",
+        "www-data",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        script,
+    ]
     done = subprocess.run([*as_www, str(path)], capture_output=True, text=True, check=False, cwd="/")
     assert "PermissionError" in done.stderr
 
 
 def test_ALS_01_catch_all_takes_only_unknown_names(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    domain = jan.domain
+    domain = firma
     anna = actions.add_account(domain=domain, localpart="anna", password=PASSWORD, by=console)
     locked = actions.add_account(domain=domain, localpart="zamkniety", password=PASSWORD, by=console)
     actions.lock_account(locked, mode="reject", by=console)
@@ -135,31 +159,33 @@ def test_ALS_01_catch_all_takes_only_unknown_names(
 
 
 def test_catch_all_holds_in_the_domain_alias_too(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    anna = actions.add_account(domain=jan.domain, localpart="anna", password=PASSWORD, by=console)
-    domain_actions.add_domain_alias(jan.domain, name=f"alias-{jan.domain.name}", by=console)
-    actions.add_alias(domain=jan.domain, localpart="", targets=[anna.address], by=console)
+    anna = actions.add_account(domain=firma, localpart="anna", password=PASSWORD, by=console)
+    domain_actions.add_domain_alias(firma, name=f"alias-{firma.name}", by=console)
+    actions.add_alias(domain=firma, localpart="", targets=[anna.address], by=console)
     plane.apply()
-    wire.deliver(f"cokolwiek@alias-{jan.domain.name}", text=letter("złapane"))
-    wire.deliver(f"jan@alias-{jan.domain.name}", text=letter("dla jana"))
+    wire.deliver(f"cokolwiek@alias-{firma.name}", text=letter("złapane"))
+    wire.deliver(f"jan@alias-{firma.name}", text=letter("dla jana"))
     arrives(wire, anna, "złapane")
     arrives(wire, jan, "dla jana")
 
 
 def test_removed_catch_all_refuses_unknown_names_again(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    alias = actions.add_alias(domain=jan.domain, localpart="", targets=[jan.address], by=console)
+    alias = actions.add_alias(domain=firma, localpart="", targets=[jan.address], by=console)
     plane.apply()
-    assert wire.rcpt(f"nikt@{jan.domain.name}")[0] == 250
+    assert wire.rcpt(f"nikt@{firma.name}")[0] == 250
     actions.delete_alias(alias, by=console)
     plane.apply()
-    assert wire.rcpt(f"nikt@{jan.domain.name}")[0] == 550
+    assert wire.rcpt(f"nikt@{firma.name}")[0] == 550
     assert wire.rcpt(jan.address)[0] == 250
 
 
-def test_ADR_15_postmaster_is_always_accepted(wire: Wire, plane: MailInstance, firma: Domain, jan: Account, console: Actor) -> None:
+def test_ADR_15_postmaster_is_always_accepted(
+    wire: Wire, plane: MailInstance, firma: Domain, jan: Account, console: Actor
+) -> None:
     plane.apply()
     assert wire.rcpt(f"postmaster@{firma.name}")[0] == 250
     domain_actions.set_managers(firma, addresses=[jan.address], by=console)
@@ -192,9 +218,9 @@ def test_wrong_password_is_refused_everywhere(wire: Wire, plane: MailInstance, j
 
 
 def test_PRM_11_sender_must_belong_to_the_login(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    domain = jan.domain
+    domain = firma
     anna = actions.add_account(domain=domain, localpart="anna", password=PASSWORD, by=console)
     actions.add_alias(domain=domain, localpart="biuro", targets=[jan.address], by=console)
     actions.add_alias(domain=domain, localpart="wszyscy", targets=[jan.address, anna.address], by=console)
@@ -210,12 +236,14 @@ def test_PRM_11_sender_must_belong_to_the_login(
             assert (code == 250) == (sender in allowed), (sender, code, answer)
 
 
-def test_special_use_folders_exist_for_every_mail_program(wire: Wire, plane: MailInstance, jan: Account) -> None:
+def test_special_use_folders_exist_for_every_mail_program(
+    wire: Wire, plane: MailInstance, jan: Account
+) -> None:
     plane.apply()
     with wire.imap(jan.address, PASSWORD) as imap:
         listed = b"\n".join(line for line in imap.list()[1] if isinstance(line, bytes)).decode()
     for flag, name in (("Sent", "Sent"), ("Drafts", "Drafts"), ("Trash", "Trash"), ("Junk", "SPAM")):
-        assert f"\\{flag}) \"/\" {name}" in listed
+        assert f'\\{flag}) "/" {name}' in listed
 
 
 def test_MSG_01_smuggled_end_of_data_makes_no_second_message(
@@ -223,12 +251,19 @@ def test_MSG_01_smuggled_end_of_data_makes_no_second_message(
 ) -> None:
     plane.apply()
     body = (
-        f"Subject: pierwszy\r\n\r\ntekst\n.\nMAIL FROM:<zly@obcy.example>\r\nRCPT TO:<{jan.address}>\r\nDATA\r\n"
+        "Subject: pierwszy\r\n\r\ntekst\n.\n"
+        f"MAIL FROM:<zly@obcy.example>\r\nRCPT TO:<{jan.address}>\r\nDATA\r\n"
         "Subject: przemycony\r\n\r\nzlo\r\n.\r\n"
     )
     with socket.create_connection(("127.0.0.1", plane.layout.port("smtp"))) as raw:
         stream = raw.makefile("rwb")
-        for command in ("", "EHLO mx.obcy.example", "MAIL FROM:<x@obcy.example>", f"RCPT TO:<{jan.address}>", "DATA"):
+        for command in (
+            "",
+            "EHLO mx.obcy.example",
+            "MAIL FROM:<x@obcy.example>",
+            f"RCPT TO:<{jan.address}>",
+            "DATA",
+        ):
             if command:
                 stream.write(command.encode() + b"\r\n")
                 stream.flush()
@@ -246,4 +281,4 @@ def test_files_of_the_mail_plane_hide_secrets(plane: MailInstance, jan: Account)
     mode = plane.layout.accounts_file.stat().st_mode & 0o777
     assert mode == 0o640
     assert (plane.layout.tls / "server.key").stat().st_mode & 0o777 == 0o600
-    assert os.stat(plane.layout.auth).st_mode & 0o7777 == 0o2770
+    assert plane.layout.auth.stat().st_mode & 0o7777 == 0o2770

@@ -17,6 +17,7 @@ from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
 from accounts.passwords import check_policy, imported_hash
+from domains.models import Domain
 from qmailux_site.errors import ActionRefused
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance
@@ -99,7 +100,9 @@ def _is_nfc(text: str) -> bool:
     return unicodedata.is_normalized("NFC", text)
 
 
-def test_PWD_02_composed_form_is_the_one_rule(wire: Wire, plane: MailInstance, jan: Account, console: Actor) -> None:
+def test_PWD_02_composed_form_is_the_one_rule(
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+) -> None:
     decomposed = "zaz\u0307o\u0301łc\u0301-gęs\u0301"
     composed = "zażółć-gęś"
     actions.change_password(jan, password=decomposed, by=console)
@@ -128,7 +131,7 @@ def test_PWD_06_long_passwords_differ_to_the_last_byte(
 
 
 def test_imported_hashes_log_in_everywhere(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
     password = "Stare-Haslo-9"
     salt = b"solsolso"
@@ -142,7 +145,7 @@ def test_imported_hashes_log_in_everywhere(
     ]
     for number, text in enumerate(hashes):
         account = actions.add_account(
-            domain=jan.domain, localpart=f"stary{number}", password_hash=imported_hash(text), by=console
+            domain=firma, localpart=f"stary{number}", password_hash=imported_hash(text), by=console
         )
         plane.apply()
         works = _in_protocols(wire, account.address, password)
@@ -150,9 +153,9 @@ def test_imported_hashes_log_in_everywhere(
 
 
 def test_changed_password_counts_at_once_and_cuts_nobody(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
     plane.apply()
     with wire.imap(ola.address, PASSWORD) as open_session:
         actions.change_password(jan, password="Zupelnie-Inne-3", by=console)

@@ -9,6 +9,7 @@ import pytest
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from domains.models import Domain
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.wire import Wire, letter
@@ -35,10 +36,10 @@ def warnings_in(wire: Wire, account: Account) -> list[EmailMessage]:
 
 
 def test_QTA_03_full_recipient_is_refused_at_rcpt_and_others_get_it(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
     pelny = actions.add_account(
-        domain=jan.domain, localpart="pelny", password=PASSWORD, quota_bytes=100 * KB, by=console
+        domain=firma, localpart="pelny", password=PASSWORD, quota_bytes=100 * KB, by=console
     )
     plane.apply()
     fill(wire, pelny, 99 * KB)

@@ -7,6 +7,7 @@ import pytest
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from domains.models import Domain
 from provisioning.daemons import sievec_argv
 from provisioning.render.sieve import panel_script
 from tests.conftest import PASSWORD
@@ -27,8 +28,10 @@ def put_panel_script(plane: MailInstance, account: Account, target: str, *, keep
     plane.host.run(sievec_argv(plane.layout, plane.layout.node / script.path))
 
 
-def test_scripts_run_server_then_panel_then_user(wire: Wire, plane: MailInstance, jan: Account, console: Actor) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+def test_scripts_run_server_then_panel_then_user(
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
+) -> None:
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
     plane.apply()
     put_panel_script(plane, jan, ola.address, keep_copy=True)
     # The user's own script sees what the server's has removed, and files what the panel's has forwarded.
@@ -38,15 +41,19 @@ def test_scripts_run_server_then_panel_then_user(wire: Wire, plane: MailInstance
         'require ["fileinto","mailbox"]; if exists "X-Spam-Flag" { fileinto :create "Zle"; } '
         'else { fileinto :create "Wlasny"; }',
     )
-    wire.deliver(jan.address, text=letter("kolejność", headers=["X-Spam-Flag: YES", "X-Spam-Level: ********"]))
+    wire.deliver(
+        jan.address, text=letter("kolejność", headers=["X-Spam-Flag: YES", "X-Spam-Level: ********"])
+    )
     wait_until(lambda: "kolejność" in wire.subjects(jan.address, PASSWORD, "Wlasny"))
     wait_until(lambda: "kolejność" in wire.subjects(ola.address, PASSWORD))
     received = wire.messages(jan.address, PASSWORD, "Wlasny")[0]
     assert received["X-Spam-Flag"] is None
 
 
-def test_forward_without_copy_skips_the_mailbox(wire: Wire, plane: MailInstance, jan: Account, console: Actor) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+def test_forward_without_copy_skips_the_mailbox(
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
+) -> None:
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
     plane.apply()
     put_panel_script(plane, jan, ola.address, keep_copy=False)
     wire.deliver(jan.address, text=letter("dalej"))
@@ -66,12 +73,16 @@ def test_broken_own_script_costs_no_mail(wire: Wire, plane: MailInstance, jan: A
 
 
 def test_autoresponse_of_an_own_script_leaves_through_the_instance(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
-    ola = actions.add_account(domain=jan.domain, localpart="ola", password=PASSWORD, by=console)
+    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
     plane.apply()
     wire.put_sieve(jan.address, PASSWORD, 'require "vacation"; vacation :days 1 "Jestem na urlopie";')
     wire.deliver(
-        jan.address, sender=ola.address, text=letter("pytanie", headers=[]).replace("kto@example.org", jan.address)
+        jan.address,
+        sender=ola.address,
+        text=letter("pytanie", headers=[]).replace("kto@example.org", jan.address),
     )
-    wait_until(lambda: any("pytanie" in s for s in wire.subjects(ola.address, PASSWORD)), what="the autoresponse")
+    wait_until(
+        lambda: any("pytanie" in s for s in wire.subjects(ola.address, PASSWORD)), what="the autoresponse"
+    )

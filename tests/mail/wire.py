@@ -19,7 +19,8 @@ from provisioning.layout import Layout
 
 Tls = Literal["none", "starttls", "implicit"]
 TLS_MODES: tuple[Tls, ...] = ("none", "starttls", "implicit")
-# From the server's own address Dovecot calls every session secured: tests of "without TLS" come from elsewhere.
+# From the server's own address Dovecot calls every session secured: tests of "without TLS" come from
+# elsewhere.
 CLIENT_ADDRESS = "127.0.0.2"
 
 
@@ -41,7 +42,10 @@ class Wire:
     def smtp(self) -> Iterator[smtplib.SMTP]:
         """As another server, on port 25."""
         client = smtplib.SMTP(
-            "127.0.0.1", self.layout.port("smtp"), local_hostname="mx.obcy.example", source_address=(CLIENT_ADDRESS, 0)
+            "127.0.0.1",
+            self.layout.port("smtp"),
+            local_hostname="mx.obcy.example",
+            source_address=(CLIENT_ADDRESS, 0),
         )
         try:
             yield client
@@ -88,7 +92,9 @@ class Wire:
 
     @staticmethod
     def smtp_login(client: smtplib.SMTP, login: str, password: str, mechanism: str = "PLAIN") -> None:
-        """UTF-8 byte for byte (RFC 4616); smtplib's own login is ASCII only. Raises SMTPAuthenticationError."""
+        """UTF-8 byte for byte (RFC 4616); smtplib's own login is ASCII only. Raises
+        SMTPAuthenticationError.
+        """
         client.ehlo_or_helo_if_needed()
         if mechanism == "PLAIN":
             code, answer = client.docmd("AUTH", "PLAIN " + _base64(f"\0{login}\0{password}"))
@@ -110,8 +116,12 @@ class Wire:
             client.shutdown()
 
     def imap_login_command(self, login: str, password: str) -> str:
-        """By the LOGIN command with a literal, the other way that takes any byte. Returns the server's word."""
-        with socket.create_connection(("127.0.0.1", self.layout.port("imap")), source_address=(CLIENT_ADDRESS, 0)) as raw:
+        """By the LOGIN command with a literal, the other way that takes any byte. Returns the server's
+        word.
+        """
+        with socket.create_connection(
+            ("127.0.0.1", self.layout.port("imap")), source_address=(CLIENT_ADDRESS, 0)
+        ) as raw:
             stream = raw.makefile("rwb")
             stream.readline()
             secret = password.encode()
@@ -153,7 +163,7 @@ class Wire:
             if status != "OK":
                 return []
             _, (numbers,) = client.search(None, "ALL")
-            return [_parsed(client.fetch(number.decode(), "(RFC822)")[1][0][1]) for number in numbers.split()]
+            return [_parsed(_fetched(client, number.decode())) for number in numbers.split()]
 
     def subjects(self, login: str, password: str, folder: str = "INBOX") -> list[str]:
         return [str(message["Subject"]) for message in self.messages(login, password, folder)]
@@ -186,7 +196,9 @@ class _ImapFrom(imaplib.IMAP4):
         super().__init__(*address)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        return socket.create_connection((self.host, self.port), timeout or 30, source_address=(CLIENT_ADDRESS, 0))
+        return socket.create_connection(
+            (self.host, self.port), timeout or 30, source_address=(CLIENT_ADDRESS, 0)
+        )
 
 
 class _Pop3From(poplib.POP3):
@@ -209,8 +221,14 @@ def letter(subject: str, body: str = "Dzień dobry", *, headers: Sequence[str] =
     return message.as_bytes().decode("ascii")
 
 
+def _fetched(client: imaplib.IMAP4, number: str) -> bytes:
+    part = client.fetch(number, "(RFC822)")[1][0]
+    assert isinstance(part, tuple)
+    return part[1]
+
+
 def _parsed(raw: bytes) -> EmailMessage:
-    return message_from_bytes(raw, policy=policy.default)  # type: ignore[return-value]  # the policy makes it one
+    return message_from_bytes(raw, policy=policy.default)
 
 
 def _base64(text: str) -> str:

@@ -15,7 +15,11 @@ COMMANDS = sorted(path.stem for path in ROOT.glob("*/management/commands/*.py") 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_has_help(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "manage.py", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
@@ -23,7 +27,11 @@ def test_command_has_help(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_tested(command: str) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path != Path(__file__)
+    ]
     assert any(f'"{command}"' in text for text in texts)
 
 

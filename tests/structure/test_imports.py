@@ -47,7 +47,9 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", PURE, ids=lambda path: path.name)
 def test_renderers_are_pure(path: Path) -> None:
-    assert not {name for name in imported(path) if name.split(".")[0] in {"django", "accounts", "domains", "audit"}}
+    assert not {
+        name for name in imported(path) if name.split(".")[0] in {"django", "accounts", "domains", "audit"}
+    }
 
 
 @pytest.mark.parametrize("app", ["accounts", "domains", "audit"])
@@ -55,7 +57,9 @@ def test_apps_know_of_provisioning_only_the_outbox(app: str) -> None:
     for path in sources(app):
         if "commands" in path.parts or path.name == "admin.py" or "views" in path.parts:
             continue
-        modules = {name for name in imported(path) if name.startswith("provisioning.") and name.count(".") == 1}
+        modules = {
+            name for name in imported(path) if name.startswith("provisioning.") and name.count(".") == 1
+        }
         assert modules <= PROVISIONING_FOR_OTHERS, path
 
 
@@ -73,7 +77,9 @@ def test_actions_do_not_know_doors() -> None:
     for app in ("accounts", "domains"):
         for path in sources(app):
             if "actions" in path.parts or path.name == "actions.py":
-                assert not {name for name in imported(path) if name.startswith(("django.http", "rest_framework"))}, path
+                assert not {
+                    name for name in imported(path) if name.startswith(("django.http", "rest_framework"))
+                }, path
 
 
 def test_no_drawer_without_a_name() -> None:

@@ -54,10 +54,10 @@ class Command(SubcommandCommand):
 
     def verb_list(self, options: dict[str, Any]) -> None:
         domains = Domain.objects.visible_to(Actor.console()).search(options["search"]).order_by("name")
-        counted = domains.annotate(account_count=Count("accounts"))
+        counted = domains.annotate(number=Count("accounts")).values_list("name", "state", "number")
         rows: list[dict[str, Fact]] = [
             {"name": name, "state": state, "accounts": count}
-            for name, state, count in counted.values_list("name", "state", "account_count").iterator(chunk_size=2000)
+            for name, state, count in counted.iterator(chunk_size=2000)
         ]
         self.show(rows, as_json=options["json"])
 

@@ -1,0 +1,27 @@
+"""Why an instance cannot be started: one sentence and an exit code for each (machine/common.sh has the
+same).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from qmailux_site.errors import SetupError
+
+
+class ExitCode(IntEnum):
+    FAILED = 1
+    NOT_ROOT = 3
+    PORT_TAKEN = 4
+    PROGRAM_MISSING = 5
+    DISK_FULL = 6
+    HOME_UNUSABLE = 7
+    NOT_READY = 8
+
+
+class StackError(SetupError):
+    """The instance cannot be started or ended; ``code`` is what the command ends with."""
+
+    def __init__(self, code: ExitCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
