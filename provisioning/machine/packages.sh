@@ -91,7 +91,9 @@ quiet_apt() {
     local archives=()
     [ -z "$work" ] || archives=(-o "Dir::Cache::archives=$work/archives")
     if ! apt-get "${apt_options[@]}" "${archives[@]}" "$@" </dev/null >"$work/apt.log" 2>&1; then
-        tail -n 25 "$work/apt.log" >&2
+        cp "$work/apt.log" "$MACHINE_STATE/apt.log"
+        grep -E -A 3 '^(E:|Err:|dpkg: error|.*returned error)' "$work/apt.log" | tail -n 25 >&2 || true
+        say "all that apt said is in $MACHINE_STATE/apt.log"
         return 1
     fi
 }
@@ -109,7 +111,8 @@ know_candidates() {
     done
 }
 
-has_candidate() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+# No `| grep -q` here: it ends at the first hit, and pipefail takes the other side's SIGPIPE for a failure.
+has_candidate() { [[ "$(apt-cache policy "$1" 2>/dev/null)" =~ Candidate:\ [^\(] ]]; }
 
 lists_are_fresh=
 update_lists() {
@@ -136,7 +139,7 @@ simulate() {
     [ -z "$upgraded" ] || say "apt also upgrades: $(echo "$upgraded" | tr '\n' ' ')"
 }
 
-has_units_installed() { dpkg-query -L "$1" 2>/dev/null | grep -Eq '/systemd/system/[^/]+\.(service|socket)$'; }
+has_units_installed() { [ -n "$(dpkg-query -L "$1" 2>/dev/null | grep -E '/systemd/system/[^/]+\.(service|socket)$')" ]; }
 
 download() {
     quiet_apt install --download-only "$@" && return 0

@@ -24,7 +24,7 @@ can_reach() {
 refuse_foreign_copy() {
     local from
     from="$(cat "$copy/.copied-from" 2>/dev/null || true)"
-    [ -z "$from" ] || [ "$from" = "$code" ] || [ ! -S "$HOME_OF_COPY/run/supervisor.sock" ] ||
+    [ -z "$from" ] || [ "$from" = "$code" ] || [ ! -S "$HOME_OF_COPY/supervisor/supervisor.sock" ] ||
         die "$EXIT_HOME_UNUSABLE" "an instance of $from runs from $copy: end it first (make down in $from)"
 }
 

@@ -1,37 +1,129 @@
-"""Temporary: replaced by the proven one."""
+"""One quoting function per syntax: a value never changes the meaning of the file it stands in (STYLE 19).
+
+Each returns the text to write, or raises UnsafeValue for what the syntax cannot hold. What people cannot see
+(control characters, odd blanks, text direction marks) stands in no configuration; only Sieve strings may hold
+it, for they carry what people wrote. tests/mail/test_quoting_fuzz.py reads everything back by the daemons'
+own parsers.
+"""
 
 from __future__ import annotations
 
+import re
+
 from qmailux_site.errors import UnsafeValue
 
+# LMDB takes keys of 511 bytes, one of which is Postfix's.
+MAX_MAP_KEY_LENGTH = 510
 
-def _plain(syntax: str, value: str) -> str:
-    if not value or value != value.strip() or not value.isprintable():
+# nginx reads a parameter through a buffer of 4096 bytes (NGX_CONF_BUFFER).
+_MAX_NGINX_BYTES = 4000
+
+_PLAIN_IN_DOVECOT = re.compile(r"[A-Za-z0-9._/:@+,*%-]+")
+_PLAIN_IN_NGINX = re.compile(r"[A-Za-z0-9._/:@+*-]+")
+_INI_COMMENT = re.compile(r"(?:^|\s)[;#]")
+
+
+def postfix_value(value: str) -> str:
+    """The right side of "name = value" in main.cf. May be empty; "$" is no reference.
+
+    A list in a value is the caller's: blanks and commas stay what they are.
+    """
+    return _visible("main.cf", value).replace("$", "$$")
+
+
+def map_key(key: str) -> str:
+    """The left side of a line for postmap. Plain ASCII in lower case: Postfix would fold another silently.
+
+    A double quote begins a quoted key, and a line with one that is not closed is skipped with a warning.
+    """
+    if not key or key[0] == "#" or '"' in key or len(key) > MAX_MAP_KEY_LENGTH:
+        raise UnsafeValue("key of a Postfix map", key)
+    if not all("!" <= character <= "~" and not "A" <= character <= "Z" for character in key):
+        raise UnsafeValue("key of a Postfix map", key)
+    return key
+
+
+def map_value(value: str) -> str:
+    """The right side of a line for postmap; never empty."""
+    if not value:
+        raise UnsafeValue("value in a Postfix map", value)
+    return _visible("value in a Postfix map", value)
+
+
+def map_line(key: str, value: str) -> str:
+    """A line of a map's source text, also for the standard input of postmap -r -i."""
+    return f"{map_key(key)}\t{map_value(value)}\n"
+
+
+def dovecot_value(value: str, *, expanded: bool = True) -> str:
+    """A whole setting or section name of dovecot.conf, in quotes unless it is plain.
+
+    expanded: Dovecot replaces %-variables in this setting, so that "%" is doubled. In quotes "$name", "#",
+    "<file" and a final backslash mean nothing. A section name can hold neither a double quote nor a
+    backslash: Dovecot then refuses the file.
+    """
+    text = _without_invisible("dovecot.conf", value)
+    if expanded:
+        text = text.replace("%", "%%")
+    if _PLAIN_IN_DOVECOT.fullmatch(text):
+        return text
+    return _in_double_quotes(text)
+
+
+def sieve_string(value: str) -> str:
+    """A Sieve string in its quotes, for a script that requires "variables"; line breaks stay as they are.
+
+    "${" is parted by a variable that is never set ("$${_}{"). encoded-character would not help: Sieve
+    replaces variables after it (RFC 5228, 2.4.2.4).
+    """
+    if "\0" in value or not _is_utf8(value):
+        raise UnsafeValue("Sieve string", value)
+    return _in_double_quotes(value).replace("${", "$${_}{")
+
+
+def ini_value(value: str) -> str:
+    """The right side of "name=value" in supervisord.conf; "%" is doubled, for supervisor expands %(name)s.
+
+    A blank before ";" or "#" would begin a comment, and the syntax has no way around it. Settings that
+    supervisor splits once more (command, environment) need their own quoting first.
+    """
+    if _INI_COMMENT.search(value):
+        raise UnsafeValue("supervisord.conf", value)
+    return _visible("supervisord.conf", value).replace("%", "%%")
+
+
+def nginx_value(value: str) -> str:
+    """One parameter of an nginx directive, in quotes unless it is plain. "$" cannot be escaped: refused."""
+    text = _without_invisible("nginx", value)
+    if "$" in text:
+        raise UnsafeValue("nginx", value)
+    quoted = text if _PLAIN_IN_NGINX.fullmatch(text) else _in_double_quotes(text)
+    if len(quoted.encode()) > _MAX_NGINX_BYTES:
+        raise UnsafeValue("nginx", value)
+    return quoted
+
+
+def _visible(syntax: str, value: str) -> str:
+    """One visible line, which a parser that trims blanks leaves alone."""
+    if value != value.strip():
+        raise UnsafeValue(syntax, value)
+    return _without_invisible(syntax, value)
+
+
+def _without_invisible(syntax: str, value: str) -> str:
+    if not value.isprintable():
         raise UnsafeValue(syntax, value)
     return value
 
 
-def postfix_value(value: str) -> str:
-    return value and _plain("main.cf", value).replace("$", "$$")
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def dovecot_value(value: str) -> str:
-    return _plain("dovecot", value).replace("%", "%%")
-
-
-def sieve_string(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def map_key(value: str) -> str:
-    if value.startswith("#") or " " in value or '"' in value:
-        raise UnsafeValue("map key", value)
-    return _plain("map key", value)
-
-
-def map_value(value: str) -> str:
-    return _plain("map value", value)
-
-
-def map_line(key: str, value: str) -> str:
-    return f"{map_key(key)}\t{map_value(value)}\n"
+def _in_double_quotes(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -9,13 +9,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from provisioning.layout import Layout
 from provisioning.render.engine import render
 from qmailux_site.errors import UnsafeValue
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +30,15 @@ class Program:
     log: Path
     umask: str = "022"
     stop_seconds: int = 10
-    environment: Mapping[str, str] = field(default=NOTHING)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def settings(layout: Layout, programs: Sequence[Program], *, open_files: int) -> bytes:
-    """The whole supervisord.conf; programs in the order of their start."""
+def settings(layout: Layout, programs: Sequence[Program], *, control: Path, open_files: int) -> bytes:
+    """The whole supervisord.conf; programs in the order of their start. control: for socket and pid file."""
     return render(
         "supervisor/supervisord.conf.j2",
-        socket=value(layout.run / "supervisor.sock"),
-        pid_file=value(layout.run / "supervisord.pid"),
+        socket=value(control / "supervisor.sock"),
+        pid_file=value(control / "supervisord.pid"),
         log_file=value(layout.log / "supervisord.log"),
         log_folder=value(layout.log),
         open_files=open_files,

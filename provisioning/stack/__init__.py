@@ -1,27 +1,26 @@
-"""The processes of an instance: which there are, starting, watching and ending them.
+"""The processes of an instance: prepared, started, watched and ended under supervisord.
 
-Knows nothing about mail: what a daemon's settings mean lies in ``provisioning.render``, how it is started in
-``provisioning.daemons``.
+Knows nothing about mail: what the daemons' settings mean lies in ``provisioning.render``, how each is started
+in ``provisioning.daemons``.
 """
 
 from __future__ import annotations
 
-from provisioning.stack.errors import ExitCode, StackError
-from provisioning.stack.home import prepare_home
-from provisioning.stack.lifecycle import ProgramStatus, down, start_mail_only, status, up
-from provisioning.stack.programs import ALL, CONTROL, MAIL, programs_of
+from provisioning.stack.failures import ExitCode, StackError
+from provisioning.stack.preparation import prepare
+from provisioning.stack.running import Status, addresses, down, start_programs, status, stop_programs, up
+from provisioning.stack.supervision import ProgramState
 
 __all__ = [
-    "ALL",
-    "CONTROL",
-    "MAIL",
     "ExitCode",
-    "ProgramStatus",
+    "ProgramState",
     "StackError",
+    "Status",
+    "addresses",
     "down",
-    "prepare_home",
-    "programs_of",
-    "start_mail_only",
+    "prepare",
+    "start_programs",
     "status",
+    "stop_programs",
     "up",
 ]

@@ -14,6 +14,7 @@ from provisioning.authority import ensure_certificate
 from provisioning.layout import PANEL_USER, Layout
 from provisioning.stack.failures import ExitCode, StackError
 from provisioning.stack.requirements import require_root, require_usable_home
+from provisioning.stack.supervision import control_folder
 
 WEB_SERVER_USER = "www-data"
 
@@ -46,7 +47,7 @@ def folders(layout: Layout) -> list[Folder]:
         # nginx reaches panel.sock; the other sockets in it have modes of their own.
         Folder(layout.run, PANEL_USER, WEB_SERVER_USER, 0o750),
         Folder(layout.log, "root", PANEL_USER, 0o750),
-        Folder(layout.panel_etc, "root", "root", 0o700),
+        Folder(control_folder(layout), "root", "root", 0o700),
         Folder(layout.home / "celery", PANEL_USER, PANEL_USER, 0o750),
         Folder(layout.home / "static", PANEL_USER, PANEL_USER, 0o755),
         Folder(layout.node, "root", "root", 0o755),

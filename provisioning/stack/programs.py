@@ -17,6 +17,12 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MARK = "QMAILUX_INSTANCE"
 NODE_WORKER = "node@qmailux"
 PANEL_WORKER = "panel@qmailux"
+# supervisord makes each child the leader of a group, who may not begin a session, as Postfix's master must.
+# So: back into supervisord's group, then a session, then the daemon itself in the same process.
+IN_OWN_SESSION = (
+    "import os, sys; os.setpgid(0, os.getpgid(os.getppid())); os.setsid();"
+    " os.execv(sys.argv[1], sys.argv[1:])"
+)
 NOT_FOR_PROGRAMS = {"QMAILUX_KEEP_ROOT", "QMAILUX_WORKER"}
 
 
@@ -90,7 +96,7 @@ def _daemon(layout: Layout, daemon: Daemon) -> Program:
     """What it logs itself goes to its own log; this is for what it says before it can."""
     return Program(
         name=daemon.name,
-        argv=daemon.start,
+        argv=(sys.executable, "-ISc", IN_OWN_SESSION, *daemon.start),
         user="root",
         folder=layout.node,
         log=layout.log / f"{daemon.name}.log",
@@ -152,5 +158,5 @@ def _celery_worker(name: str, *, queue: str, processes: int) -> tuple[str, ...]:
 
 
 def _celery_beat(layout: Layout) -> tuple[str, ...]:
-    schedule = str(beat_schedule(layout))
-    return ("celery", "-A", "qmailux_site", "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile=")
+    beat = ("celery", "-A", "qmailux_site", "beat", "--loglevel", "WARNING")
+    return (*beat, "--schedule", str(beat_schedule(layout)), "--pidfile=")

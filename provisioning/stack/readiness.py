@@ -66,7 +66,8 @@ def _redis_fault(path: Path) -> str:
 
 def _web_fault(path: Path) -> str:
     """Any answer but a server's own fault: what the page says is the page's business."""
-    request = b"HEAD / HTTP/1.0\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
+    head = ("HEAD / HTTP/1.0", "Host: localhost", "X-Forwarded-Proto: https", "X-Forwarded-For: 127.0.0.1")
+    request = "\r\n".join([*head, "", ""]).encode()
     try:
         with _connect(path, seconds=10) as connection:
             connection.sendall(request)

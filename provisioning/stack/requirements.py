@@ -37,7 +37,9 @@ REDIS_OF_PACKAGE = {"redis-server": "redis-server"}
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise StackError(ExitCode.NOT_ROOT, "this needs root, as daemons run under users of their own: sudo make up")
+        raise StackError(
+            ExitCode.NOT_ROOT, "this needs root (daemons run under users of their own): sudo make up"
+        )
 
 
 def require_usable_home(layout: Layout) -> None:
@@ -70,7 +72,8 @@ def require_space(layout: Layout) -> None:
     if free < LEAST_FREE_BYTES:
         raise StackError(
             ExitCode.DISK_FULL,
-            f"the disk of {layout.home} is full: {free // 1024 // 1024} MB are free, 50 MB are needed to start",
+            f"the disk of {layout.home} is full:"
+            f" {free // 1024 // 1024} MB are free, {LEAST_FREE_BYTES // 1024 // 1024} MB are needed to start",
         )
 
 

@@ -9,9 +9,10 @@ import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 
 from provisioning.daemons import daemons
 from provisioning.layout import Layout
@@ -22,9 +23,9 @@ from provisioning.stack.failures import ExitCode, StackError
 from provisioning.stack.foreground import stay
 from provisioning.stack.preparation import prepare
 from provisioning.stack.processes import Process, end_processes, name_of, processes_of, wait_for_end
-from provisioning.stack.programs import environment_of, has_own_redis, programs
+from provisioning.stack.programs import environment_of, has_own_redis, panel_socket, programs, redis_socket
 from provisioning.stack.readiness import Question, questions
-from provisioning.stack.supervision import GONE_WRONG, RUNNING, ProgramState, Supervisor
+from provisioning.stack.supervision import GONE_WRONG, RUNNING, ProgramState, Supervisor, control_folder
 
 Say = Callable[[str], None]
 READY_SECONDS = 90.0
@@ -121,8 +122,8 @@ def _say_addresses(layout: Layout, say: Say) -> None:
 @contextmanager
 def _alone(layout: Layout) -> Iterator[None]:
     """One who starts or ends the instance at a time; the lock dies with its holder."""
-    layout.run.mkdir(parents=True, exist_ok=True)
-    with (layout.run / "stack.lock").open("w") as lock:
+    control_folder(layout).mkdir(parents=True, exist_ok=True)
+    with (control_folder(layout) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -146,8 +147,9 @@ def _remove_stale_files(layout: Layout) -> None:
     for daemon in daemons(layout):
         for path in (daemon.pid_file, *daemon.ready_sockets):
             path.unlink(missing_ok=True)
-    for name in ("redis.sock", "panel.sock", "supervisor.sock", "supervisord.pid"):
-        (layout.run / name).unlink(missing_ok=True)
+    supervisor = Supervisor(layout)
+    for path in (redis_socket(layout), panel_socket(layout), supervisor.socket, supervisor.pid_file):
+        path.unlink(missing_ok=True)
 
 
 def _start(layout: Layout, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -201,15 +203,21 @@ def _wait_for_supervisor(supervisor: Supervisor, process: subprocess.Popen[bytes
 def _wait_until_ready(layout: Layout, asked: Mapping[str, Question]) -> None:
     """Side by side, so that the slowest decides. Raises StackError with the first that does not come up."""
     end = time.monotonic() + READY_SECONDS
+    over = Event()
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:
-        waits = [pool.submit(_wait_for, layout, name, question, end) for name, question in asked.items()]
-    for wait in waits:
-        wait.result()
+        waits = [
+            pool.submit(_wait_for, layout, name, question, end, over) for name, question in asked.items()
+        ]
+        try:
+            for wait in as_completed(waits):
+                wait.result()
+        finally:
+            over.set()
 
 
-def _wait_for(layout: Layout, name: str, question: Question, end: float) -> None:
+def _wait_for(layout: Layout, name: str, question: Question, end: float, over: Event) -> None:
     supervisor = Supervisor(layout)
-    while True:
+    while not over.is_set():
         state = supervisor.state(name)
         if state.state in GONE_WRONG:
             raise StackError(

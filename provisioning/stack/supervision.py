@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import resource
 import subprocess
 import sys
@@ -34,6 +33,13 @@ class ProgramState:
     reason: str
 
 
+def control_folder(layout: Layout) -> Path:
+    """What root writes to start and end the instance. Root's alone: in ``run`` the panel's user could put a
+    link in its place.
+    """
+    return layout.home / "supervisor"
+
+
 @dataclass(frozen=True, slots=True)
 class Supervisor:
     """The supervisord of one instance."""
@@ -42,23 +48,29 @@ class Supervisor:
 
     @property
     def socket(self) -> Path:
-        return self.layout.run / "supervisor.sock"
+        return control_folder(self.layout) / "supervisor.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        return control_folder(self.layout) / "supervisord.pid"
 
     @property
     def conf(self) -> Path:
-        return self.layout.panel_etc / "supervisord.conf"
+        return control_folder(self.layout) / "supervisord.conf"
 
     def write_conf(self, programs: Sequence[Program]) -> None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         limit = WANTED_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_OPEN_FILES)
-        self.conf.write_bytes(supervisor.settings(self.layout, programs, open_files=limit))
+        content = supervisor.settings(
+            self.layout, programs, control=control_folder(self.layout), open_files=limit
+        )
+        self.conf.write_bytes(content)
         self.conf.chmod(0o600)
 
     def spawn(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """In a session of its own: Ctrl-C in the terminal must not reach it or the daemons past us."""
         self.socket.unlink(missing_ok=True)
-        descriptor = os.open(self.layout.log / "supervisord.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        with os.fdopen(descriptor, "wb") as output:
+        with (self.layout.log / "supervisord.out").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self.conf)],
                 stdin=subprocess.DEVNULL,

@@ -6,7 +6,6 @@ import imaplib
 import smtplib
 
 import pytest
-from django.contrib.auth import authenticate
 
 from accounts import actions
 from accounts.actor import Actor
@@ -15,7 +14,7 @@ from domains import actions as domain_actions
 from domains.models import Domain
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance, wait_until
-from tests.mail.wire import Wire, letter
+from tests.mail.wire import Wire, letter, panel_accepts
 
 CODES = {"accept": 250, "reject": 550, "defer": 450}
 
@@ -45,7 +44,7 @@ def can_log_in(wire: Wire, account: Account) -> dict[str, bool]:
         result["sieve"] = True
     except AssertionError:
         result["sieve"] = False
-    result["panel"] = authenticate(None, username=account.address, password=PASSWORD) is not None
+    result["panel"] = panel_accepts(account.address, PASSWORD)
     return result
 
 

@@ -15,6 +15,9 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Literal
 
+from django.contrib.auth import authenticate
+from django.test import RequestFactory
+
 from provisioning.layout import Layout
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -30,6 +33,11 @@ def client_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def panel_accepts(login: str, password: str) -> bool:
+    """Whether the panel's door opens."""
+    return authenticate(RequestFactory().post("/login/"), username=login, password=password) is not None
 
 
 @dataclass(frozen=True, slots=True)

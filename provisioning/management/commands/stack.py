@@ -16,10 +16,12 @@ from qmailux_site.errors import SetupError
 
 
 class Command(SubcommandCommand):
-    help = "Prepare, start, end and look at all programs of this instance. `make up` does all that comes before."
+    help = (
+        "Prepare, start, end and look at all programs of this instance. `make up` does all that comes before."
+    )
     verbs: ClassVar[dict[str, str]] = {
         "prepare": "make the folders, the secret key and the certificate; what exists is kept",
-        "up": "start everything, wait until it is ready, and show the logs until Ctrl-C (--detach: leave it running)",
+        "up": "start everything, wait until it is ready, show the logs until Ctrl-C ends it (or: --detach)",
         "down": "end everything and wait for it",
         "status": "what runs; exit code 1 unless everything does",
     }
