@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import check_password, make_password
 from django.http import HttpRequest
@@ -15,10 +17,12 @@ from qmailux_site.errors import ActionRefused
 
 
 class AddressBackend(BaseBackend):
-    """Address in any letter case and either spelling of its domain. A lock refuses, the superadmin's excepted."""
+    """Address in any letter case and either spelling of its domain. A lock refuses, the superadmin's
+    excepted.
+    """
 
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Account | None:
         if not username or not password or len(password.encode()) > MAX_PASSWORD_BYTES:
             return None

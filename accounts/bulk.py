@@ -18,14 +18,17 @@ from django.utils.translation import gettext as _
 from accounts.actions.bulk import ROWS_A_STATEMENT, NewAccount
 from accounts.actor import Actor
 from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart, parse_address
-from accounts.csvfile import BadFile, FileError, Row, read_rows
+from accounts.csvfile import BadFile, Columns, FileError, Row, read_rows
 from accounts.models import Account, Alias, Language
 from accounts.passwords import check_policy, imported_hash, normalise, random_password
 from accounts.quotas import parse_quota_mb
 from domains.models import Domain
 from qmailux_site.errors import ActionRefused, NotAllowed
 
-OPTIONAL_COLUMNS = ("password", "password_hash", "name", "quota_mb", "language")
+COLUMNS = Columns(
+    required=frozenset({"address"}),
+    optional=frozenset({"password", "password_hash", "name", "quota_mb", "language"}),
+)
 Progress = Callable[[int, int], None]
 
 
@@ -45,7 +48,7 @@ class CheckedRow:
 
 def check_file(raw: bytes, *, by: Actor) -> list[CheckedRow]:
     """The rows of the file in order; raises BadFile with every fault found, and then nothing is done."""
-    rows = read_rows(raw, required=("address",), optional=OPTIONAL_COLUMNS)
+    rows = read_rows(raw, columns=COLUMNS)
     domains = _domains_of(rows, by)
     errors: list[FileError] = []
     checked: list[CheckedRow] = []

@@ -2,8 +2,9 @@
 
 Pure parsing (RFC 4180 with what spreadsheets make of it); what the values mean is decided by the callers.
 Accepted: UTF-8 with or without byte-order mark; comma, semicolon or tab, as the heading line has it; any line
-end, also inside quotation marks; columns in any order; empty lines and surplus empty cells at the end of a line.
-Refused, with physical line numbers: other encodings, unknown columns, NUL, unclosed quotation marks, huge cells.
+end, also inside quotation marks; columns in any order; empty lines; surplus empty cells at the end of a line.
+Refused, with physical line numbers: other encodings, unknown columns, zero bytes, unclosed quotation marks,
+huge cells.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Columns:
     """What a kind of file may hold. Names are in lower case.
 
-    refused: columns that must not be slipped in, such as "role", each with the sentence to be shown. Any other
-    unknown column is refused too. ignored: columns that are read over.
+    refused: columns that must not be slipped in, such as "role", each with the sentence to be shown. Any
+    other unknown column is refused too. ignored: columns that are read over.
     """
 
     required: frozenset[str]
@@ -70,7 +71,7 @@ class FileError:
 
 
 class BadFile(ActionRefused):
-    """The file cannot be read; ``errors`` holds every reason (at most MAX_ERRORS), in the order of the lines."""
+    """The file cannot be used; ``errors`` holds the reasons in the order of the lines, at most MAX_ERRORS."""
 
     def __init__(self, errors: Sequence[FileError]) -> None:
         super().__init__("file", " ".join(str(error) for error in errors[:3]))
@@ -128,7 +129,7 @@ def _separator(text: str) -> str:
 
 
 class _Records:
-    """Iterates over the records that are not empty, as (physical line of the start, cells); collects errors."""
+    """The records that are not empty, as (physical line of the start, cells); faults gather in ``errors``."""
 
     def __init__(self, text: str, separator: str) -> None:
         # newline="": lines end at CRLF, LF or CR, which stay as they are

@@ -47,7 +47,6 @@ def format_bytes(size_bytes: int, language: str = "en") -> str:
         if round(size, 1) < 1024:
             break
         size, unit = size / 1024, larger_unit
-    number = f"{size:.1f}".removesuffix(".0")
-    if language.partition("-")[0] in _DECIMAL_COMMA:
-        number = number.replace(".", ",")
+    mark = str(get_format("DECIMAL_SEPARATOR", language, use_l10n=True))
+    number = f"{size:.1f}".removesuffix(".0").replace(".", mark)
     return f"{number}\N{NO-BREAK SPACE}{unit}"

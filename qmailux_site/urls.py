@@ -1,6 +1,41 @@
+"""Every address of the panel."""
+
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from accounts.views import home, login, mail_programs, manage
+from domains import views as domain_views
+from provisioning import views as server
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("login/", login.PanelLogin.as_view(), name="login"),
+    path("logout/", login.PanelLogout.as_view(), name="logout"),
+    path("language/", include("django.conf.urls.i18n")),
+    path("password/", home.password, name="password"),
+    path("password/life/", home.password_life, name="password-life"),
+    path("mail-programs/", mail_programs.mail_programs, name="mail-programs"),
+    path("mail-programs/ca.crt", mail_programs.authority, name="authority"),
+    path("domains/", domain_views.domain_list, name="domains"),
+    path("domains/add/", domain_views.domain_add, name="domain-add"),
+    path("domain/<str:name>/", domain_views.domain_home, name="domain"),
+    path("domain/<str:name>/accounts/add/", manage.account_add, name="account-add"),
+    path("domain/<str:name>/accounts/<int:pk>/", manage.account, name="account"),
+    path("domain/<str:name>/accounts/<int:pk>/password/", manage.account_password, name="account-password"),
+    path("domain/<str:name>/accounts/<int:pk>/lock/", manage.account_lock, name="account-lock"),
+    path("domain/<str:name>/accounts/<int:pk>/unlock/", manage.account_unlock, name="account-unlock"),
+    path("domain/<str:name>/accounts/<int:pk>/delete/", manage.account_delete, name="account-delete"),
+    path("domain/<str:name>/aliases/", domain_views.alias_list, name="aliases"),
+    path("domain/<str:name>/aliases/add/", domain_views.alias_add, name="alias-add"),
+    path("domain/<str:name>/aliases/<int:pk>/delete/", domain_views.alias_delete, name="alias-delete"),
+    path("server/", server.overview, name="server"),
+    path("health/", server.health, name="health"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "qmailux_site.pages.bad_request"
+handler403 = "qmailux_site.pages.forbidden"
+handler404 = "qmailux_site.pages.not_found"
+handler500 = "qmailux_site.pages.failed"

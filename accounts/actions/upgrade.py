@@ -12,7 +12,9 @@ from provisioning import outbox
 
 
 def upgrade_password_hash(account: Account, *, password: str, by: Actor) -> None:
-    """Store the same password in our own form, for panel and mail plane. The password has just been verified."""
+    """Store the same password in our own form, for panel and mail plane. The password has just been
+    verified.
+    """
     by.must_be(account)
     encoded = make_password(password)
     with transaction.atomic():

@@ -24,3 +24,24 @@ take_turns() {
     exec 9>"$MACHINE_STATE/$1.lock"
     flock 9
 }
+
+# copy_code FROM TO: the code for the daemons' users, owned by root; TO/.venv is kept. Whole or not at all.
+copy_code() {
+    local from="$1" to="$2" fresh="$2.new"
+    rm -rf "$fresh"
+    mkdir -p "$fresh"
+    tar -C "$from" --exclude=./.git --exclude=./.venv --exclude=./var --exclude='./.*_cache' --exclude=__pycache__ \
+        -cf - . | tar -C "$fresh" --no-same-owner -xf -
+    chmod -R u=rwX,go=rX "$fresh"
+    [ ! -e "$fresh/.env" ] || { chgrp qmailux "$fresh/.env" && chmod 640 "$fresh/.env"; }
+    echo "$from" >"$fresh/.copied-from"
+    [ ! -d "$to/.venv" ] || mv "$to/.venv" "$fresh/.venv"
+    rm -rf "$to"
+    mv "$fresh" "$to"
+}
+
+# compile_texts CODE: .po -> .mo, as the checkout holds only the former.
+compile_texts() {
+    [ -n "$(find "$1" -path "$1/.venv" -prune -o -name '*.po' -print -quit)" ] || return 0
+    (cd "$1" && .venv/bin/python -m django compilemessages -v 0 --ignore .venv --ignore var)
+}

@@ -29,18 +29,8 @@ refuse_foreign_copy() {
 }
 
 refresh_copy() {
-    local fresh="$HOME_OF_COPY/code.new"
-    rm -rf "$fresh"
-    mkdir -p "$fresh"
-    tar -C "$code" --exclude=./.git --exclude=./.venv --exclude=./var --exclude='./.*_cache' --exclude=__pycache__ \
-        -cf - . | tar -C "$fresh" --no-same-owner -xf -
-    chmod -R u=rwX,go=rX "$fresh"
-    [ ! -e "$fresh/.env" ] || { chgrp qmailux "$fresh/.env" && chmod 640 "$fresh/.env"; }
-    grep -qs '^QMAILUX_HOME=' "$fresh/.env" || echo "QMAILUX_HOME=$HOME_OF_COPY" >>"$fresh/.env"
-    echo "$code" >"$fresh/.copied-from"
-    [ ! -d "$copy/.venv" ] || mv "$copy/.venv" "$fresh/.venv"
-    rm -rf "$copy"
-    mv "$fresh" "$copy"
+    copy_code "$code" "$copy"
+    grep -qs '^QMAILUX_HOME=' "$copy/.env" || echo "QMAILUX_HOME=$HOME_OF_COPY" >>"$copy/.env"
 }
 
 if can_reach; then

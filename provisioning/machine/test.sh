@@ -16,9 +16,7 @@ for name in $(compgen -e QMAILUX_) DATABASE_URL; do unset "$name"; done
 code="$(./reach.sh "$clone")"
 ./python.sh "$code" requirements-dev.txt
 cd "$code"
-if [ -n "$(find . -path ./.venv -prune -o -name '*.po' -print -quit)" ]; then
-    .venv/bin/python -m django compilemessages -v 0 --ignore .venv --ignore var
-fi
+compile_texts "$code"
 
 export QMAILUX_SECRET_KEY="${QMAILUX_SECRET_KEY:-only-for-tests}" PYTHONDONTWRITEBYTECODE=1
 if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi

@@ -7,37 +7,32 @@ clone="$(realpath "$(dirname "$0")/../..")"
 cd "$(dirname "$0")"
 . ./common.sh
 
-# Before anything is installed: what the instance could not live with.
+# What the instance could not live with, said before the daemons would say it worse.
 check_home() {
-    local home="${QMAILUX_HOME:-$clone/var}"
-    case "$home" in
+    case "$1" in
         /*) ;;
-        *) die "$EXIT_HOME_UNUSABLE" "QMAILUX_HOME must be an absolute path, not $home" ;;
+        *) die "$EXIT_HOME_UNUSABLE" "QMAILUX_HOME must be an absolute path, not $1" ;;
     esac
-    [ "$(printf %s "$home" | LC_ALL=C wc -c)" -le 50 ] || [ ! -x "$clone" ] || die "$EXIT_HOME_UNUSABLE" \
-        "the home $home has more than 50 bytes (unix sockets lie below it): set a shorter QMAILUX_HOME"
+    [ "$(printf %s "$1" | LC_ALL=C wc -c)" -le 50 ] || die "$EXIT_HOME_UNUSABLE" \
+        "the home $1 has more than 50 bytes (unix sockets lie below it): set a shorter QMAILUX_HOME"
 }
 
 manage() { .venv/bin/python manage.py "$@"; }
 
-compile_texts() {
-    [ -n "$(find . -path ./.venv -prune -o -name '*.po' -print -quit)" ] || return 0
-    .venv/bin/python -m django compilemessages -v 0 --ignore .venv --ignore var
-}
-
 must_be_root make up
 umask 022
-check_home
+[ -z "${QMAILUX_HOME:-}" ] || check_home "$QMAILUX_HOME"
 ./packages.sh install "$clone/debian-packages.txt"
 ./users.sh
 code="$(./reach.sh "$clone")"
 [ "$code" = "$clone" ] || export QMAILUX_HOME="${QMAILUX_HOME:-/var/lib/qmailux-dev}"
+check_home "${QMAILUX_HOME:-$code/var}"
 ./python.sh "$code"
 cd "$code"
 # The key does not exist yet at the first start: `stack prepare` makes it.
 QMAILUX_SECRET_KEY=not-used manage stack prepare
 manage migrate -v 0
-compile_texts
+compile_texts "$code"
 manage collectstatic --noinput -v 0
 manage setup
 manage apply --all

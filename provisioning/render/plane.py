@@ -72,7 +72,7 @@ class MailPlane:
         home = str(self.layout.home)
         if not _PLAIN_PATH.fullmatch(home):
             raise SetupError(
-                f"QMAILUX_HOME may hold only letters, digits, dot, dash and underscore besides the slash: {home}"
+                f"QMAILUX_HOME may hold only letters, digits, dot, dash, underscore and slash: {home}"
             )
         for path in (self.chain, self.key, self.ca):
             if not _PLAIN_PATH.fullmatch(str(path)):
@@ -123,7 +123,7 @@ def directories(plane: MailPlane) -> list[Directory]:
     own postfix-files (``provisioning.daemons.prepare_argv``).
     """
     layout = plane.layout
-    folders = [
+    return [
         Directory(layout.node, "root", "root", 0o755),
         Directory(layout.etc, "root", "root", 0o755),
         Directory(layout.etc / "postfix", "root", "root", 0o755),
@@ -151,4 +151,3 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.node_log, "root", "root", 0o755),
         Directory(layout.tls, "root", "root", 0o755),
     ]
-    return folders

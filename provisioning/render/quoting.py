@@ -20,6 +20,7 @@ _MAX_NGINX_BYTES = 4000
 
 _PLAIN_IN_DOVECOT = re.compile(r"[A-Za-z0-9._/:@+,*%-]+")
 _PLAIN_IN_NGINX = re.compile(r"[A-Za-z0-9._/:@+*-]+")
+_LONE_CR = re.compile(r"\r(?!\n)")
 _INI_COMMENT = re.compile(r"(?:^|\s)[;#]")
 
 
@@ -34,9 +35,11 @@ def postfix_value(value: str) -> str:
 def map_key(key: str) -> str:
     """The left side of a line for postmap. Plain ASCII in lower case: Postfix would fold another silently.
 
-    A double quote begins a quoted key, and a line with one that is not closed is skipped with a warning.
+    A double quote begins a quoted key, and a line with one that is not closed is skipped with a warning. A
+    final backslash takes the blank after it into the key. A final colon makes postmap warn of an alias file,
+    and a warning of postmap is a failure to us.
     """
-    if not key or key[0] == "#" or '"' in key or len(key) > MAX_MAP_KEY_LENGTH:
+    if not key or key[0] == "#" or key[-1] in ":\\" or '"' in key or len(key) > MAX_MAP_KEY_LENGTH:
         raise UnsafeValue("key of a Postfix map", key)
     if not all("!" <= character <= "~" and not "A" <= character <= "Z" for character in key):
         raise UnsafeValue("key of a Postfix map", key)
@@ -71,12 +74,13 @@ def dovecot_value(value: str, *, expanded: bool = True) -> str:
 
 
 def sieve_string(value: str) -> str:
-    """A Sieve string in its quotes, for a script that requires "variables"; line breaks stay as they are.
+    """A Sieve string in its quotes, for a script that requires "variables".
 
+    Line breaks stay as they are; Dovecot reads LF as CRLF, and refuses a CR that stands alone.
     "${" is parted by a variable that is never set ("$${_}{"). encoded-character would not help: Sieve
     replaces variables after it (RFC 5228, 2.4.2.4).
     """
-    if "\0" in value or not _is_utf8(value):
+    if "\0" in value or _LONE_CR.search(value) or not _is_utf8(value):
         raise UnsafeValue("Sieve string", value)
     return _in_double_quotes(value).replace("${", "$${_}{")
 

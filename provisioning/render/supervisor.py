@@ -62,9 +62,9 @@ def _quoted(program: Program) -> dict[str, object]:
 
 
 def value(raw: str | Path) -> str:
-    """For the right side of "name=": one line, "%" doubled; " ;" would begin a comment."""
+    """For the right side of "name=": one line, "%" doubled; a blank and ";" or "#" would begin a comment."""
     text = str(raw)
-    if not text or text != text.strip() or not text.isprintable() or ";" in text:
+    if not text or text != text.strip() or not text.isprintable() or " ;" in text or " #" in text:
         raise UnsafeValue("supervisord.conf", text)
     return text.replace("%", "%%")
 

@@ -36,7 +36,7 @@ def questions(layout: Layout, environment: Mapping[str, str]) -> dict[str, Quest
         "web": lambda: _web_fault(panel_socket(layout)),
         "worker": lambda: _worker_fault(broker, PANEL_WORKER),
         "node-worker": lambda: _worker_fault(broker, NODE_WORKER),
-        "beat": lambda: "" if beat_schedule(layout).exists() else f"no {beat_schedule(layout)} yet",
+        "beat": lambda: _beat_fault(beat_schedule(layout)),
     }
     return asked
 
@@ -87,6 +87,14 @@ def _worker_fault(broker: str, name: str) -> str:
     finally:
         app.close()
     return "" if answers else f"the worker {name} does not answer"
+
+
+def _beat_fault(schedule: Path) -> str:
+    """It answers nobody; what it can be known by is its schedule, to which the dbm adds an ending of its
+    own.
+    """
+    found = any(schedule.parent.glob(f"{schedule.name}*"))
+    return "" if found else f"no {schedule} yet"
 
 
 def _connect(path: Path, *, seconds: float = TIMEOUT_SECONDS) -> socket.socket:

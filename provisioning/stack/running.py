@@ -79,7 +79,8 @@ def down(layout: Layout, *, say: Say = print) -> bool:
 
 def status(layout: Layout) -> Status:
     requirements.require_root()
-    states = Supervisor(layout).states()
+    order = [program.name for program in programs(layout, environment_of(layout))]
+    states = sorted(Supervisor(layout).states(), key=lambda state: order.index(state.name))
     return Status(bool(states), tuple(states), addresses(layout))
 
 
@@ -250,6 +251,7 @@ def _end(layout: Layout, say: Say) -> bool:
     pid = supervisor.pid()
     if pid:
         try:
+            known |= _stop_programs_in_order(layout, supervisor)
             supervisor.shut_down()
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             say(f"supervisord does not listen ({error}): ending its processes")
@@ -259,6 +261,20 @@ def _end(layout: Layout, say: Say) -> bool:
         say(f"had to kill {', '.join(sorted({name_of(process.pid) for process in late}))}")
     _remove_stale_files(layout)
     return bool(known)
+
+
+def _stop_programs_in_order(layout: Layout, supervisor: Supervisor) -> set[Process]:
+    """The control plane at once, then daemon by daemon, Redis last; returns all processes that were seen."""
+    daemon_names = [daemon.name for daemon in reversed(daemons(layout))]
+    others = [program.name for program in supervisor.states() if program.name not in (*daemon_names, "redis")]
+    seen: set[Process] = set()
+    end = time.monotonic() + END_SECONDS
+    for names in (others, *([name] for name in daemon_names), ["redis"]):
+        supervisor.begin_to_stop(*names)
+        while time.monotonic() < end and any(supervisor.state(name).is_active for name in names):
+            seen |= processes_of(layout)
+            time.sleep(0.05)
+    return seen
 
 
 def _watch_the_end(layout: Layout, pid: int) -> set[Process]:

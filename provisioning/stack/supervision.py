@@ -32,6 +32,11 @@ class ProgramState:
     pid: int
     reason: str
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it has a process, or may get one."""
+        return self.state in (RUNNING, "STARTING", "BACKOFF", "STOPPING")
+
 
 def control_folder(layout: Layout) -> Path:
     """What root writes to start and end the instance. Root's alone: in ``run`` the panel's user could put a
@@ -92,7 +97,7 @@ class Supervisor:
             return 0
 
     def states(self) -> list[ProgramState]:
-        """In the order of their start; [] when no supervisord answers."""
+        """By name; [] when no supervisord answers."""
         try:
             rows = cast("list[dict[str, object]]", self._call("getAllProcessInfo"))
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
@@ -123,8 +128,15 @@ class Supervisor:
         for name in names:
             self._call("stopProcess", name, True)
 
+    def begin_to_stop(self, *names: str) -> None:
+        """Send SIGTERM to those that run; whether they have ended is for who asked to find out."""
+        active = {state.name for state in self.states() if state.is_active}
+        for name in names:
+            if name in active:
+                self._call("stopProcess", name, False)
+
     def shut_down(self) -> None:
-        """Ends all, last started first; returns at once."""
+        """Ends all that is left, and itself; returns at once."""
         self._call("shutdown")
 
     def _call(self, method: str, *arguments: object) -> object:

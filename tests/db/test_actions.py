@@ -86,7 +86,7 @@ def test_QTA_08_limits_name_what_is_free_and_never_block_other_edits(firma: Doma
     )
     one = actions.add_account(domain=firma, localpart="a", password=PASSWORD, by=console)
     actions.add_account(domain=firma, localpart="b", password=PASSWORD, by=console)
-    with pytest.raises(ActionRefused, match="200 MB"):
+    with pytest.raises(ActionRefused, match=r"200\sMB"):
         actions.add_account(domain=firma, localpart="c", password=PASSWORD, quota_bytes=300 * MB, by=console)
     with pytest.raises(ActionRefused, match="unlimited"):
         actions.add_account(domain=firma, localpart="c", password=PASSWORD, quota_bytes=0, by=console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import crypt
 import csv
 import json
 import os
@@ -61,7 +62,7 @@ def manage(environment: dict[str, str], *arguments: str, code: int | None = 0) -
 
 def write_accounts(path: Path, name: str, count: int) -> None:
     """Ready hashes, so that the import takes no time."""
-    stored = "{SHA512-CRYPT}$6$abcdefgh$" + "a" * 86
+    stored = crypt.crypt("Stare-Haslo-9", "$6$abcdefgh")
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["address", "password_hash"])
