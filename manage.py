@@ -1,20 +1,33 @@
 #!/usr/bin/env python3
-"""Entry of every command. As root it becomes the user qmailux, unless the command works on the machine."""
+"""Entry of every command. As root it becomes the user qmailux, unless the command works on the machine.
+
+A setting that cannot be is one sentence, not a traceback.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
+# As in provisioning.stack.failures, which cannot be imported without settings.
+HOME_UNUSABLE = 7
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qmailux_site.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from qmailux_site.privileges import drop_unless_needed
+    from qmailux_site.errors import SetupError
+    from qmailux_site.privileges import drop_unless_needed, refuse_without_root
 
+    refuse_without_root(sys.argv)
     drop_unless_needed(sys.argv)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, SetupError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(HOME_UNUSABLE if isinstance(error, SetupError) else 1)
 
 
 if __name__ == "__main__":

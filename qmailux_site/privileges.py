@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Sequence
 
 from provisioning.layout import PANEL_USER
 
 # They read or change the machine: daemons, rendered files, mailboxes.
-COMMANDS_THAT_KEEP_ROOT = {"apply", "doctor", "makemigrations", "setup", "stack", "test"}
+COMMANDS_THAT_KEEP_ROOT = {"apply", "doctor", "makemessages", "makemigrations", "setup", "stack", "test"}
 # It reads and writes files of the person who typed it.
 VERBS_THAT_KEEP_ROOT = {("account", "import")}
+
+# They can do nothing without root, and then cannot even read the instance's secret key.
+COMMANDS_THAT_NEED_ROOT = {"stack"}
+NOT_ROOT = 3  # as in provisioning.stack.failures
+
+
+def refuse_without_root(argv: Sequence[str]) -> None:
+    """End with one sentence, before settings are read that only root and the panel user may read."""
+    if os.geteuid() == 0 or len(argv) < 2 or argv[1] not in COMMANDS_THAT_NEED_ROOT:
+        return
+    if {"-h", "--help"} & set(argv):
+        return
+    sys.stderr.write(f"manage.py {argv[1]} needs root: sudo make up, sudo make down\n")
+    sys.exit(NOT_ROOT)
 
 
 def drop_unless_needed(argv: Sequence[str]) -> None:

@@ -79,8 +79,8 @@ def down(layout: Layout, *, say: Say = print) -> bool:
 
 def status(layout: Layout) -> Status:
     requirements.require_root()
-    order = [program.name for program in programs(layout, environment_of(layout))]
-    states = sorted(Supervisor(layout).states(), key=lambda state: order.index(state.name))
+    order = {program.name: place for place, program in enumerate(programs(layout, environment_of(layout)))}
+    states = sorted(Supervisor(layout).states(), key=lambda state: order.get(state.name, len(order)))
     return Status(bool(states), tuple(states), addresses(layout))
 
 
