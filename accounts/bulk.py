@@ -8,8 +8,10 @@ another system stands in password_hash. A row with neither gets a random passwor
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from django.contrib.auth.hashers import make_password
@@ -17,12 +19,14 @@ from django.utils.translation import gettext as _
 
 from accounts.actions.bulk import ROWS_A_STATEMENT, NewAccount
 from accounts.actor import Actor
-from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart, parse_address
+from accounts.addresses import account_localpart, parse_address
 from accounts.csvfile import BadFile, Columns, FileError, Row, read_rows
 from accounts.models import Account, Alias, Language
 from accounts.passwords import check_policy, imported_hash, normalise, random_password
 from accounts.quotas import parse_quota_mb
+from audit import record as audit
 from domains.models import Domain
+from domains.names import canonical_domain, describe_character
 from qmailux_site.errors import ActionRefused, NotAllowed
 
 COLUMNS = Columns(
@@ -30,6 +34,8 @@ COLUMNS = Columns(
     optional=frozenset({"password", "password_hash", "name", "quota_mb", "language"}),
 )
 Progress = Callable[[int, int], None]
+
+_MAX_AUDITED_DOMAINS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,17 @@ class CheckedRow:
 
 
 def check_file(raw: bytes, *, by: Actor) -> list[CheckedRow]:
-    """The rows of the file in order; raises BadFile with every fault found, and then nothing is done."""
-    rows = read_rows(raw, columns=COLUMNS)
-    domains = _domains_of(rows, by)
+    """The rows of the file in order; raises BadFile with every fault found, and then nothing is done.
+
+    A refused file leaves an event in the audit, with the domains that are not the actor's.
+    """
+    try:
+        rows = read_rows(raw, columns=COLUMNS)
+    except BadFile as bad:
+        audit.record(by, "accounts.import_refused", "", faults=len(bad.errors))
+        raise
+    names = _domain_names(rows)
+    domains = _managed_domains(names, by)
     errors: list[FileError] = []
     checked: list[CheckedRow] = []
     for row in rows:
@@ -59,6 +73,8 @@ def check_file(raw: bytes, *, by: Actor) -> list[CheckedRow]:
             errors.append(FileError(row.line, refusal.field, refusal.message))
     errors += _duplicates(checked) + _taken(checked)
     if errors:
+        foreign = sorted(names - domains.keys())[:_MAX_AUDITED_DOMAINS]
+        audit.record(by, "accounts.import_refused", "", faults=len(errors), foreign_domains=foreign)
         raise BadFile(sorted(errors, key=lambda error: error.line))
     return checked
 
@@ -79,23 +95,25 @@ def hash_passwords(rows: Sequence[CheckedRow], progress: Progress) -> Iterator[N
             yield account
 
 
-def _domains_of(rows: Sequence[Row], by: Actor) -> dict[str, Domain]:
-    """The file's domains that the actor manages, by stored name and by the spelling in the file."""
-    spellings = {row.values["address"].rpartition("@")[2].strip() for row in rows}
+def _domain_names(rows: Sequence[Row]) -> set[str]:
+    """The stored names of the domains in the file; what is no name is judged with its row."""
+    names: set[str] = set()
+    for spelling in {row.values["address"].rpartition("@")[2] for row in rows}:
+        with suppress(ActionRefused):
+            names.add(canonical_domain(spelling))
+    return names
+
+
+def _managed_domains(names: set[str], by: Actor) -> dict[str, Domain]:
+    """Those of the domains that the actor manages."""
     found: dict[str, Domain] = {}
-    for spelling in spellings:
-        try:
-            name = parse_address(f"x@{spelling}").domain
-        except ActionRefused:
-            continue
-        domain = Domain.objects.visible_to(by).select_related("node").filter(name=name).first()
-        if domain is None:
-            continue
-        try:
-            by.must_manage(domain)
-        except NotAllowed:
-            continue
-        found[name] = domain
+    wanted = sorted(names)
+    for start in range(0, len(wanted), ROWS_A_STATEMENT):
+        batch = wanted[start : start + ROWS_A_STATEMENT]
+        for domain in Domain.objects.visible_to(by).select_related("node").filter(name__in=batch):
+            with suppress(NotAllowed):
+                by.must_manage(domain)
+                found[domain.name] = domain
     return found
 
 
@@ -105,16 +123,11 @@ def _check_row(row: Row, domains: dict[str, Domain]) -> CheckedRow:
     domain = domains.get(address.domain)
     if domain is None or domain.kind != Domain.Kind.HOSTED:
         raise ActionRefused("address", _("You have no domain %(domain)s here.") % {"domain": address.domain})
-    if len(str(address)) > MAX_ADDRESS_LENGTH:
-        raise ActionRefused("address", _("An address has at most 254 characters in total."))
-    name = row.values.get("name", "").strip()
-    if len(name) > 150:
-        raise ActionRefused("name", _("A name has at most 150 characters."))
     account = NewAccount(
         domain=domain,
         localpart=localpart,
         password_hash="",
-        name=name,
+        name=_name(row.values.get("name", "")),
         quota_bytes=parse_quota_mb(row.values.get("quota_mb", ""), field="quota_mb"),
         language=_language(row.values.get("language", "")),
     )
@@ -131,6 +144,18 @@ def _with_password(row: Row, account: NewAccount) -> CheckedRow:
         return CheckedRow(row.line, account, random_password(), is_random=True)
     check_policy(password, address=account.address, name=account.name)
     return CheckedRow(row.line, account, password)
+
+
+def _name(text: str) -> str:
+    """On one line: spreadsheets break lines in cells, and a name goes into headers of mail."""
+    name = " ".join(text.split())
+    if len(name) > 150:
+        raise ActionRefused("name", _("A name has at most 150 characters."))
+    for character in name:
+        if unicodedata.category(character) == "Cc":
+            sentence = _("A name cannot contain the character %(character)s.")
+            raise ActionRefused("name", sentence % {"character": describe_character(character)})
+    return name
 
 
 def _language(text: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from django.utils import translation
 
 from accounts import actions
 from accounts.actor import Actor
@@ -12,6 +15,15 @@ from domains.models import Domain
 from provisioning.models import Node
 
 PASSWORD = "Zielona-Papuga-7"
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Sentences are compared in English; a page that another test opened may have left its language
+    active.
+    """
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

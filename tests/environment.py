@@ -1,25 +1,45 @@
-"""Every test process is an instance of its own: home and ports by the xdist worker's number.
+"""Every test process is an instance of its own: with a home and ports that no other has.
 
 Loaded by pytest before anything else (addopts in pyproject.toml): Django reads its settings early.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import IO
 
-# Ports stay below the kernel's ephemeral range (32768).
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_HOME = Path(tempfile.mkdtemp(prefix=f"qx{_WORKER}-"))
+# Below the kernel's ephemeral range (32768), and above what stands in tests/stack.
+OFFSETS = range(11000, 20000, 1000)
+
+
+def _own_offset() -> tuple[int, IO[str]]:
+    """The first port offset that no other test process has; the open file keeps it until this process
+    ends.
+    """
+    for offset in OFFSETS:
+        claim = Path(tempfile.gettempdir(), f"qmailux-tests-{offset}").open("w")  # noqa: SIM115  # held on purpose
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()
+            continue
+        return offset, claim
+    raise SystemExit(f"{len(OFFSETS)} test processes run already")
+
+
+_offset, _claim = _own_offset()
+_HOME = Path(tempfile.mkdtemp(prefix="qx-"))
 _HOME.chmod(0o755)
 for _folder in ("db", "run", "secrets", "log", "node"):
     (_HOME / _folder).mkdir()
 os.environ.update(
     QMAILUX_HOME=str(_HOME),
     QMAILUX_SECRET_KEY="only-for-tests",
-    QMAILUX_PORT_OFFSET=str(11000 + 1000 * _WORKER),
+    QMAILUX_PORT_OFFSET=str(_offset),
     QMAILUX_BIND="127.0.0.1",
     QMAILUX_HOSTNAME="mx.qmailux.test",
 )

@@ -30,7 +30,8 @@ copy_code() {
     local from="$1" to="$2" fresh="$2.new"
     rm -rf "$fresh"
     mkdir -p "$fresh"
-    tar -C "$from" --exclude=./.git --exclude=./.venv --exclude=./var --exclude='./.*_cache' --exclude=__pycache__ \
+    tar -C "$from" --exclude=./.git --exclude=./.venv --exclude=./var --exclude='./.*_cache' --exclude=./.hypothesis \
+        --exclude=./.screenshots --exclude=./tests/artifacts --exclude=__pycache__ \
         -cf - . | tar -C "$fresh" --no-same-owner -xf -
     chmod -R u=rwX,go=rX "$fresh"
     [ ! -e "$fresh/.env" ] || { chgrp qmailux "$fresh/.env" && chmod 640 "$fresh/.env"; }

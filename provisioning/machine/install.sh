@@ -36,7 +36,7 @@ main() {
 # The name other servers see: from the settings, the environment or the machine.
 host_name() {
     local name
-    name="$(sed -n 's/^QMAILUX_HOSTNAME=//p' "$SETTINGS" 2>/dev/null | tr -d "\"'" || true)"
+    name="$(sed -n 's/^QMAILUX_HOSTNAME=//p' "$SETTINGS" "$KEPT_SETTINGS" 2>/dev/null | tail -n 1 | tr -d "\"'" || true)"
     name="${name:-${QMAILUX_HOSTNAME:-$(hostname -f 2>/dev/null || true)}}"
     case "$name" in
         localhost.*) ;;
@@ -84,10 +84,12 @@ SETTINGS
 }
 
 install_code() {
+    # The packages first: if they cannot be had, the code that runs stays as it is.
+    mkdir -p "$CODE"
+    "$here/python.sh" "$clone" requirements.txt "$CODE/.venv"
     copy_code "$clone" "$CODE"
     # The environment of a developer's checkout is not the server's.
     rm -f "$CODE/.env"
-    "$here/python.sh" "$CODE"
     compile_texts "$CODE"
     install -m 755 "$here/qmailux.command" "$COMMAND"
 }
@@ -98,7 +100,9 @@ prepare_database() {
     grep -q '^DATABASE_URL=.*%2Fvar%2Frun%2Fpostgresql/qmailux' "$SETTINGS" || return 0
     "$here/packages.sh" unmask postgresql
     start_postgresql
-    setpriv --reuid postgres --regid postgres --init-groups psql -X -q -v ON_ERROR_STOP=1 -d postgres >&2 <<'SQL' ||
+    (cd / && setpriv --reuid postgres --regid postgres --init-groups psql -X -q -v ON_ERROR_STOP=1 -d postgres) \
+        >&2 <<'SQL' ||
+SET client_min_messages = warning;
 SELECT 'CREATE ROLE qmailux LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'qmailux') \gexec
 SELECT 'CREATE ROLE root LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'root') \gexec
 SELECT 'CREATE DATABASE qmailux OWNER qmailux ENCODING ''UTF8'' TEMPLATE template0 LC_COLLATE ''C.UTF-8'' LC_CTYPE ''C.UTF-8'''
@@ -168,7 +172,13 @@ start_or_refresh() {
         case "$unit" in *.service) systemctl try-restart "$unit" ;; esac
     done
     systemctl start qmailux.target
-    "$COMMAND" doctor >&2 || say "doctor found something; see above"
+    local found try
+    for try in $(seq 15); do # systemd does not wait until they listen
+        if found="$("$COMMAND" doctor 2>&1)"; then return 0; fi
+        sleep 1
+    done
+    printf '%s\n' "$found" >&2
+    say "doctor found something after $try tries; see above"
 }
 
 main "$@"

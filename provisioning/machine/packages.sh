@@ -11,6 +11,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 MASKED="$MACHINE_STATE/masked-units"
+UNMASKED="$MACHINE_STATE/unmasked-units" # by an uninstall: the next installation masks them again
 UNIT_FOLDER=/etc/systemd/system
 POLICY=/usr/sbin/policy-rc.d
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical
@@ -39,6 +40,7 @@ main() {
 
 install_missing() {
     local missing
+    mask_again
     missing="$(listed "$@" | while read -r name; do is_installed "$name" || echo "$name"; done)"
     [ -n "$missing" ] || return 0
     must_be_root make up
@@ -176,15 +178,29 @@ mask_units_in() {
     mkdir -p "$UNIT_FOLDER" "$MACHINE_STATE"
     dpkg-deb --fsys-tarfile "$1" | tar -t |
         sed -n -E 's#^\./(usr/)?lib/systemd/system/([^/]+\.(service|socket|timer|path))$#\2#p' | sort -u |
-        while read -r unit; do
-            if [ -e "$UNIT_FOLDER/$unit" ] || [ -L "$UNIT_FOLDER/$unit" ]; then
-                say "$UNIT_FOLDER/$unit exists and stays as it is"
-            else
-                # The list first: a crash in between leaves a line too many, which unmask skips.
-                echo "$unit" >>"$MASKED"
-                ln -s /dev/null "$UNIT_FOLDER/$unit"
-            fi
-        done
+        while read -r unit; do mask "$unit"; done
+}
+
+mask() {
+    if [ -e "$UNIT_FOLDER/$1" ] || [ -L "$UNIT_FOLDER/$1" ]; then
+        say "$UNIT_FOLDER/$1 exists and stays as it is"
+        return 0
+    fi
+    # The list first: a crash in between leaves a line too many, which unmask skips.
+    echo "$1" >>"$MASKED"
+    ln -s /dev/null "$UNIT_FOLDER/$1"
+}
+
+# What we brought in and an uninstall gave back, unless somebody has taken it into use.
+mask_again() {
+    [ -s "$UNMASKED" ] && [ "$(id -u)" = 0 ] || return 0
+    local unit
+    while read -r unit; do
+        if [ -d /run/systemd/system ] && systemctl is-active --quiet "$unit"; then continue; fi
+        mask "$unit"
+    done <"$UNMASKED"
+    rm -f "$UNMASKED"
+    tell_systemd
 }
 
 forbid_starting() {
@@ -203,7 +219,7 @@ answer_postfix() {
 
 tell_systemd() { [ ! -d /run/systemd/system ] || systemctl daemon-reload; }
 
-# unmask [PREFIX...]: all units that we masked, or those that begin so.
+# unmask [PREFIX...]: those of the units that we masked that begin so; without a prefix all, until the next installation.
 unmask() {
     [ -s "$MASKED" ] || return 0
     must_be_root make uninstall
@@ -216,6 +232,7 @@ unmask() {
     done >"$MASKED.done"
     sort -u "$MASKED" | { grep -vxFf "$MASKED.done" || true; } >"$MASKED.new"
     mv "$MASKED.new" "$MASKED"
+    [ $# -gt 0 ] || cat "$MASKED.done" >>"$UNMASKED"
     rm -f "$MASKED.done"
     tell_systemd
 }

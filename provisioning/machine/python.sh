@@ -1,16 +1,16 @@
 #!/bin/bash
-# python.sh CODE [REQUIREMENTS]: CODE/.venv from Debian's Python, with the requirements (default requirements.txt)
-# installed whenever they changed.
+# python.sh CODE [REQUIREMENTS [VENV]]: a venv (default CODE/.venv) from Debian's Python, with CODE's requirements
+# (default requirements.txt) installed whenever they changed.
 #
 # From /usr/bin/python3 and no other: an interpreter below /root or /home (pyenv) cannot be run by the daemons' users.
 set -euo pipefail
 code="$(realpath "$1")"
 requirements="${2:-requirements.txt}"
+venv="${3:-$code/.venv}"
 cd "$(dirname "$0")"
 . ./common.sh
 
 PYTHON=/usr/bin/python3
-venv="$code/.venv"
 [ -x "$PYTHON" ] || die "$EXIT_PROGRAM_MISSING" "there is no $PYTHON: install the Debian packages python3 and python3-venv"
 umask 022
 if [ "$(id -u)" = 0 ]; then take_turns python; fi

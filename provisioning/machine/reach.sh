@@ -16,7 +16,8 @@ as_panel_user() { setpriv --reuid qmailux --regid qmailux --clear-groups --inh-c
 can_reach() {
     local unreadable
     as_panel_user test -x "$code" || return 1
-    unreadable="$(as_panel_user find "$code" \( -name .git -o -name .venv -o -name var -o -name .env -o -name '.*_cache' \) \
+    # What begins with a dot is the tools' own (.git, .hypothesis, an editor's): no daemon reads it.
+    unreadable="$(as_panel_user find "$code" -mindepth 1 \( -name '.*' -o -name var \) \
         -prune -o \( ! -readable -o -type d ! -executable \) -print -quit 2>&1)"
     [ -z "$unreadable" ]
 }

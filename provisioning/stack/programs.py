@@ -82,9 +82,11 @@ def _redis(layout: Layout) -> Program:
     """A private one, on a socket alone, with nothing to keep: the outbox is the truth."""
     argv = ("redis-server", "--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no")
     socket = ("--unixsocket", str(redis_socket(layout)), "--unixsocketperm", "770")
+    # A title of its own would overwrite the mark in /proc.
+    quiet = ("--set-proc-title", "no")
     return Program(
         name="redis",
-        argv=(*argv, *socket, "--dir", str(layout.run)),
+        argv=(*argv, *socket, *quiet, "--dir", str(layout.run)),
         user=PANEL_USER,
         folder=layout.run,
         log=layout.log / "redis.log",

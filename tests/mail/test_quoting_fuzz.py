@@ -10,7 +10,6 @@ import re
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase
 from pathlib import Path
@@ -20,6 +19,7 @@ from supervisor.options import UnhosedConfigParser, expand
 
 from provisioning.render import quoting
 from qmailux_site.errors import UnsafeValue
+from tests.mail.instance import wait_until
 
 COUNT = 100_000
 SEED = 20261125
@@ -68,7 +68,8 @@ def run(*argv: str, given: str | None = None, expected_warning: str = "(?!)") ->
     complaints = [line[:300] for line in lines if not re.search(expected_warning, line)]
     assert not complaints, f"{len(complaints)} lines, such as {complaints[:5]}"
     assert done.returncode == 0
-    return done.stdout.decode()
+    output: bytes = done.stdout
+    return output.decode()
 
 
 def same(read: dict[int, str], written: dict[int, tuple[str, str]]) -> None:
@@ -318,6 +319,7 @@ def test_nginx_gives_values_back(public_folder: Path) -> None:
     )
     nginx = subprocess.Popen(["nginx", "-p", str(public_folder), "-e", "stderr", "-c", str(conf)])
     try:
+        wait_until(lambda: nginx.poll() is not None or _answers(public_folder / "socket"), what="nginx")
         same(_ask_nginx(public_folder / "socket", sorted(written)), written)
     finally:
         nginx.terminate()
@@ -326,7 +328,8 @@ def test_nginx_gives_values_back(public_folder: Path) -> None:
 
 def _ask_nginx(path: Path, numbers: Sequence[int]) -> dict[int, str]:
     read: dict[int, str] = {}
-    with _connected(path) as connection, connection.makefile("rb") as answers:
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as answers:
+        connection.connect(str(path))
         # Few enough at a time that neither side waits for the other to read.
         for batch in batches(numbers, 100):
             requests = (f"GET /?n={number} HTTP/1.1\r\nHost: x\r\n\r\n" for number in batch)
@@ -336,18 +339,9 @@ def _ask_nginx(path: Path, numbers: Sequence[int]) -> dict[int, str]:
     return read
 
 
-def _connected(path: Path) -> socket.socket:
-    deadline = time.monotonic() + 20
-    while True:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(str(path))
-        except OSError:
-            connection.close()
-            assert time.monotonic() < deadline, "nginx did not start"
-            time.sleep(0.05)
-        else:
-            return connection
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 def _body(answers: BufferedIOBase) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -22,7 +23,7 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "password": (302, 200, 200, 200, 200),
     "password-life": (302, 200, 200, 200, 200),
     "mail-programs": (302, 200, 200, 200, 200),
-    "authority": (302, 404, 404, 404, 404),
+    "authority": (302, 200, 200, 200, 200),
     "domains": (302, 403, 200, 200, 200),
     "domain-add": (302, 403, 403, 403, 200),
     "domain": (302, 404, 200, 404, 200),
@@ -59,6 +60,10 @@ def test_every_url_stands_in_the_matrix() -> None:
 @pytest.fixture
 def paths(firma: object, ala: Account, console: Actor) -> dict[str, str]:
     assert ala.domain is not None
+    certificate = settings.QMAILUX_LAYOUT.tls / "ca.crt"
+    if not certificate.exists():
+        certificate.parent.mkdir(parents=True, exist_ok=True)
+        certificate.write_text("a certificate")
     alias = actions.add_alias(domain=ala.domain, localpart="biuro", targets=[ala.address], by=console)
     return {
         name: reverse(

@@ -41,7 +41,7 @@ def test_ADR_07_lengths_at_and_over_the_limits() -> None:
     assert "64 characters" in refusal(parse_address, "a" * 65 + "@example.com")
     domain = ".".join(["d" * 63] * 2 + ["e" * 61])
     assert len(str(parse_address("c" * 64 + "@" + domain))) == 254
-    assert "254 characters" in refusal(parse_address, "c" * 64 + "@d" + domain)
+    assert "254 characters" in refusal(parse_address, "c" * 64 + "@" + domain + "e")
     assert "63 characters" in refusal(parse_address, "anna@" + "b" * 64 + ".example")
 
 
@@ -75,21 +75,22 @@ def test_account_names_of_the_grammar_are_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "",
-        ".",
-        "..",
-        ".ssh",
-        "a.",
-        "a..b",
-        "-rf",
-        "~root",
-        "a/b",
-        "a\\b",
-        "../../outside/x",
-        "%2e%2e%2fx",
-        "a b",
-    ]
-    + ["a\0", "a\nb", "o'neil", "#x", "a,b", "żaba", "\u212aelvin", "a" * 65, '"a"', "a@b"],
+        *(
+            "",
+            ".",
+            "..",
+            ".ssh",
+            "a.",
+            "a..b",
+            "-rf",
+            "~root",
+            "a/b",
+            "a\\b",
+            "../../outside/x",
+            "%2e%2e%2fx",
+        ),
+        *("a b", "a\0", "a\nb", "o'neil", "#x", "a,b", "żaba", "\u212aelvin", "a" * 65, '"a"', "a@b"),
+    ],
 )
 def test_PRM_10_other_account_names_are_refused(name: str) -> None:
     refusal(account_localpart, name)
@@ -122,7 +123,7 @@ def test_ALS_07_a_pasted_list_is_split_at_everything() -> None:
 
 
 def test_ALS_07_names_around_addresses_are_left_out() -> None:
-    text = 'Anna Nowak <anna@x.example>, "Kowalska, Ewa" <ewa@x.example>; jan@x.example Ola <ola@x.example>'
+    text = 'Anna Nowak <anna@x.example>, "Kowalska, Ewa (e@y.example)" <ewa@x.example>; jan@x.example Ola <ola@x.example>'
     assert parse_targets(text) == ("anna@x.example", "ewa@x.example", "jan@x.example", "ola@x.example")
 
 

@@ -14,7 +14,11 @@ COLUMNS = Columns(
     refused={"role": "Rights are not given by a file."},
 )
 HEADING = "address,password,name,quota_mb"
-TWO = f"{HEADING}\nu1@example.com,Haslo-01-test,Użytkownik ąć 1,100\nu2@example.com,Haslo-02-test,Użytkownik 2,\n"
+TWO = f"""\
+{HEADING}
+u1@example.com,Haslo-01-test,Użytkownik ąć 1,100
+u2@example.com,Haslo-02-test,Użytkownik 2,
+"""
 TWO_ROWS = [
     Row(
         2,

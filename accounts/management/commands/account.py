@@ -6,6 +6,8 @@ import csv
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from accounts import actions
 from accounts.actor import Actor
 from accounts.addresses import parse_address
 from accounts.bulk import CheckedRow, check_file, hash_passwords
-from accounts.csvfile import BadFile
+from accounts.csvfile import MAX_ERRORS, BadFile
 from accounts.models import Account, LockMode
 from accounts.passwords import imported_hash, random_password
 from accounts.quotas import parse_quota_mb
@@ -226,11 +228,10 @@ class Command(SubcommandCommand):
                 {"would be added": len(rows), "random passwords": len(random)}, as_json=options["json"]
             )
             return
-        if random:
-            _write_passwords(Path(options["passwords_file"]), random)
-        progress = progress_bar()
-        accounts = list(hash_passwords(rows, lambda done, total: progress("passwords", done, total)))
-        added = actions.add_accounts(accounts, by=Actor.console())
+        with _passwords_kept(options["passwords_file"], random):
+            progress = progress_bar()
+            accounts = list(hash_passwords(rows, lambda done, total: progress("passwords", done, total)))
+            added = actions.add_accounts(accounts, by=Actor.console())
         self.show_one({"added": added, "random passwords": len(random)}, as_json=options["json"])
 
     def _checked_rows(self, options: dict[str, Any]) -> list[CheckedRow]:
@@ -245,7 +246,8 @@ class Command(SubcommandCommand):
                 {"line": error.line, "column": error.column, "fault": error.message} for error in bad.errors
             ]
             self.show(faults, as_json=options["json"])
-            raise CommandError(f"{len(faults)} faults, nothing was added.") from bad
+            number = f"at least {MAX_ERRORS}" if len(faults) == MAX_ERRORS else len(faults)
+            raise CommandError(f"{number} faults, nothing was added.") from bad
 
     def _say(self, account: Account) -> None:
         if account.domain is not None:
@@ -305,16 +307,29 @@ def _password(options: dict[str, Any]) -> tuple[str, str]:
     return ("", imported_hash(text)) if options.get("hash_stdin") else (text, "")
 
 
-def _write_passwords(path: Path, rows: list[CheckedRow]) -> None:
-    """Before anything is added: passwords that nobody can read would be worse than none."""
+@contextmanager
+def _passwords_kept(path: str, rows: list[CheckedRow]) -> Iterator[None]:
+    """The random passwords are on the disk before anything is added: ones that nobody can read would be worse
+    than none. When the body fails they are passwords of nobody, and the file goes again.
+    """
+    if not rows:
+        yield
+        return
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["address", "password"])
-        writer.writerows((row.account.address, row.password) for row in rows)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["address", "password"])
+            writer.writerows((row.account.address, row.password) for row in rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
 def _facts(account: Account) -> dict[str, Fact]:
