@@ -22,7 +22,11 @@ class AddressBackend(BaseBackend):
     """
 
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> Account | None:
         if not username or not password or len(password.encode()) > MAX_PASSWORD_BYTES:
             return None

@@ -24,10 +24,10 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "engine"
 def _environment() -> Environment:
     # Autoescape is HTML quoting: "&amp;" in main.cf would be wrong. A value is quoted for the syntax of its
     # file by the filter of that name, which refuses what the syntax cannot hold (STYLE 19).
-    environment = Environment(  # noqa: S701
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,
+        autoescape=False,  # noqa: S701
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_core_python.sync_playwright import Axe
@@ -31,7 +32,8 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LOOKS = [
+Scheme = Literal["light", "dark"]
+LOOKS: list[tuple[int, Scheme, str]] = [
     (360, "light", "pl"),
     (390, "dark", "en"),
     (820, "light", "en"),
@@ -105,7 +107,7 @@ def test_pages_hold_at_every_width_and_in_both_languages(
     browser: Browser,
     people: dict[str, Account],
     width: int,
-    scheme: str,
+    scheme: Scheme,
     language: str,
 ) -> None:
     ARTIFACTS.mkdir(exist_ok=True)
@@ -113,7 +115,7 @@ def test_pages_hold_at_every_width_and_in_both_languages(
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
-            locale=language,  # type: ignore[arg-type]
+            locale=language,
         )
         context.add_cookies(
             [

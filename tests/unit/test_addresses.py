@@ -123,7 +123,10 @@ def test_ALS_07_a_pasted_list_is_split_at_everything() -> None:
 
 
 def test_ALS_07_names_around_addresses_are_left_out() -> None:
-    text = 'Anna Nowak <anna@x.example>, "Kowalska, Ewa (e@y.example)" <ewa@x.example>; jan@x.example Ola <ola@x.example>'
+    text = (
+        'Anna Nowak <anna@x.example>, "Kowalska, Ewa (e@y.example)" <ewa@x.example>; '
+        "jan@x.example Ola <ola@x.example>"
+    )
     assert parse_targets(text) == ("anna@x.example", "ewa@x.example", "jan@x.example", "ola@x.example")
 
 
