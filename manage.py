@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 # As in provisioning.stack.failures, which cannot be imported without settings.
 HOME_UNUSABLE = 7
@@ -15,6 +16,9 @@ HOME_UNUSABLE = 7
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qmailux_site.settings")
+    from provisioning.reach import go_to_copy
+
+    go_to_copy(Path(__file__).resolve().parent)
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -71,6 +71,7 @@ class LocalHost:
                 timeout=timeout,
                 check=False,
                 cwd=self.layout.node,
+                close_fds=False,  # nothing is inheritable but the locks we hold
             )
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(argv, None, _text(error.stderr), retryable=True) from error
@@ -93,6 +94,9 @@ class LocalHost:
                 yield False
                 return
             fcntl.flock(door, fcntl.LOCK_UN)
+            # A command that outlives its killed caller keeps the lock: postmap does not lock out a second
+            # writer, and updates of two at once are lost.
+            os.set_inheritable(held.fileno(), True)
             yield True
 
     def make_folder(self, path: str, *, owner: str, group: str, mode: int) -> None:

@@ -30,6 +30,6 @@ mark="$venv/.installed-$(basename "$requirements")"
 want="$(wanted "$requirements")"
 [ "$(cat "$mark" 2>/dev/null)" != "$want" ] || exit 0
 say "installing $requirements into $venv"
-"$venv/bin/python" -m pip --no-input --disable-pip-version-check --quiet install -r "$code/$requirements" >&2 ||
+"$venv/bin/python" -m pip --no-input --disable-pip-version-check -qq install -r "$code/$requirements" >&2 ||
     die "$EXIT_PROGRAM_MISSING" "pip could not install $requirements; see above (it needs the network or a configured index)"
 echo "$want" >"$mark"

@@ -13,14 +13,8 @@ copy="$HOME_OF_COPY/code"
 
 as_panel_user() { setpriv --reuid qmailux --regid qmailux --clear-groups --inh-caps=-all "$@"; }
 
-can_reach() {
-    local unreadable
-    as_panel_user test -x "$code" || return 1
-    # What begins with a dot is the tools' own (.git, .hypothesis, an editor's): no daemon reads it.
-    unreadable="$(as_panel_user find "$code" -mindepth 1 \( -name '.*' -o -name var \) \
-        -prune -o \( ! -readable -o -type d ! -executable \) -print -quit 2>&1)"
-    [ -z "$unreadable" ]
-}
+# A single file that nobody else may read (a cache, .env) is no reason: it would fail by name.
+can_reach() { as_panel_user test -x "$code" -a -r "$code/manage.py" -a -r "$code/qmailux_site/settings.py"; }
 
 refuse_foreign_copy() {
     local from
@@ -44,7 +38,6 @@ chmod 755 "$HOME_OF_COPY"
 take_turns reach
 refuse_foreign_copy
 refresh_copy
-# A venv in the clone cannot be run by the daemons: it gives way to a link, so that .venv/bin/... is right everywhere.
-if [ -f "$code/.venv/pyvenv.cfg" ] && [ ! -L "$code/.venv" ]; then rm -rf "$code/.venv"; fi
-ln -sfn "$copy/.venv" "$code/.venv"
+# So that .venv/bin/... is right in the clone too; a venv that somebody made there stays.
+if [ ! -e "$code/.venv" ] || [ -L "$code/.venv" ]; then ln -sfn "$copy/.venv" "$code/.venv"; fi
 echo "$copy"

@@ -79,13 +79,15 @@ def _web_fault(path: Path) -> str:
 
 
 def _worker_fault(broker: str, name: str) -> str:
+    # A connection of its own: pooled ones outlive the broker they led to.
     app = Celery(broker=broker, set_as_current=False)
-    try:
-        answers = app.control.inspect(destination=[name], timeout=TIMEOUT_SECONDS).ping()
-    except (OperationalError, OSError) as error:
-        return f"the broker {broker} does not answer: {error}"
-    finally:
-        app.close()
+    with app.connection_for_write() as connection:
+        faults: tuple[type[BaseException], ...] = (OperationalError, OSError, *connection.connection_errors)
+        try:
+            asked = app.control.inspect(destination=[name], timeout=TIMEOUT_SECONDS, connection=connection)
+            answers = asked.ping()
+        except faults as error:
+            return f"the broker {broker} does not answer: {error}"
     return "" if answers else f"the worker {name} does not answer"
 
 

@@ -53,3 +53,10 @@ def own() -> Iterator[Instance]:
     """Made, not started: this test's own, with other ports than the shared one."""
     with _instance() as instance:
         yield instance
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Instance]:
+    """Made, not started: for starts that are refused and so leave it as it was."""
+    with _instance() as instance:
+        yield instance

@@ -179,57 +179,57 @@ def test_in_the_foreground_logs_are_shown_and_ctrl_c_ends_everything(own: Instan
 # What hinders a start: one sentence, an exit code of its own, and nothing left running
 
 
-def test_a_taken_port_is_named_with_the_program_that_has_it(own: Instance) -> None:
-    port = own.layout.port("smtp")
+def test_a_taken_port_is_named_with_the_program_that_has_it(stopped: Instance) -> None:
+    port = stopped.layout.port("smtp")
     with socket.create_server(("127.0.0.1", port)):
-        done = own.run("stack", "up", "--detach")
+        done = stopped.run("stack", "up", "--detach")
 
     assert done.returncode == stack.ExitCode.PORT_TAKEN
     assert f"port {port} (smtp, by " in done.stderr
     assert f"pid {os.getpid()})" in done.stderr
-    assert own.processes() == set()
+    assert stopped.processes() == set()
 
 
-def test_a_missing_program_is_named_with_its_package(own: Instance) -> None:
-    done = own.run("stack", "up", "--detach", environment={"PATH": "/nonexistent"})
+def test_a_missing_program_is_named_with_its_package(stopped: Instance) -> None:
+    done = stopped.run("stack", "up", "--detach", environment={"PATH": "/nonexistent"})
 
     assert done.returncode == stack.ExitCode.PROGRAM_MISSING
     assert "redis-server" in done.stderr
     assert "apt-get install iproute2 redis-server" in done.stderr
 
 
-def test_without_root_it_is_refused(own: Instance) -> None:
+def test_without_root_it_is_refused(stopped: Instance) -> None:
     nobody = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 
-    done = own.run("stack", "up", "--detach", before=nobody)
+    done = stopped.run("stack", "up", "--detach", before=nobody)
 
     assert done.returncode == stack.ExitCode.NOT_ROOT
     assert "needs root" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_home_too_long_for_sockets_is_refused(own: Instance) -> None:
-    done = own.run("stack", "up", "--detach", environment={"QMAILUX_HOME": f"/tmp/{'a' * 50}"})
+def test_a_home_too_long_for_sockets_is_refused(stopped: Instance) -> None:
+    done = stopped.run("stack", "up", "--detach", environment={"QMAILUX_HOME": f"/tmp/{'a' * 50}"})
 
     assert done.returncode == stack.ExitCode.HOME_UNUSABLE
     assert "at most 50 bytes" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_home_that_others_cannot_reach_is_refused(own: Instance) -> None:
-    done = own.run("stack", "prepare", environment={"QMAILUX_HOME": "/root/qxs-home"})
+def test_a_home_that_others_cannot_reach_is_refused(stopped: Instance) -> None:
+    done = stopped.run("stack", "prepare", environment={"QMAILUX_HOME": "/root/qxs-home"})
 
     assert done.returncode == stack.ExitCode.HOME_UNUSABLE
     assert "cannot get below /root" in done.stderr
     assert not Path("/root/qxs-home").exists()
 
 
-def test_a_full_disk_is_refused(own: Instance) -> None:
-    home = own.layout.home
+def test_a_full_disk_is_refused(stopped: Instance) -> None:
+    home = stopped.layout.home
     script = f'mount -t tmpfs -o size=40m none {home}/db && exec "$@"'
     with_small_disk = ("unshare", "--mount", "sh", "-c", script, "sh")
 
-    done = own.run(
+    done = stopped.run(
         *("stack", "up", "--detach"), before=with_small_disk, environment={"QMAILUX_HOME": f"{home}/db"}
     )
 
