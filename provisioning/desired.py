@@ -6,7 +6,9 @@ everything.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -89,6 +91,23 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
 
 def all_entries(hostname: str) -> Desired:
     """Everything, streamed from the database in a few passes."""
+    with _without_garbage_collector():
+        return _all_entries(hostname)
+
+
+@contextmanager
+def _without_garbage_collector() -> Iterator[None]:
+    """No cycles are made here, and it would look through the growing millions of entries again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _all_entries(hostname: str) -> Desired:
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
     domains = {fact.pk: fact for fact in domain_facts(Domain.objects.hosted())}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from accounts.models import Account, Alias, AliasTarget, State
 from domains.models import Domain, DomainAlias
@@ -40,8 +41,9 @@ class DomainFact:
         return (self.name, *self.alias_names)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFact:
+class AccountFact(NamedTuple):
+    """A tuple, for there are a million of them: made in a third of a frozen dataclass's time."""
+
     address: str
     password: str
     home: str

@@ -52,7 +52,8 @@ def add_accounts(domains: list[Domain], count: int) -> None:
 def write_csv(path: Path, domains: list[Domain], count: int, *, prefix: str) -> None:
     """A file for `account import` with ready hashes."""
     stored = make_password(PASSWORD).removeprefix("argon2")
-    rows = (f'{prefix}{n // len(domains):05}@{domains[n % len(domains)].name},"{stored}"' for n in range(count))
+    size = len(domains)
+    rows = (f'{prefix}{n // size:05}@{domains[n % size].name},"{stored}"' for n in range(count))
     path.write_text("address,password_hash\n" + "\n".join(rows) + "\n", encoding="ascii")
 
 

@@ -1,0 +1,65 @@
+"""How fast mail is taken, beside a Postfix that does nothing but take it."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench import bare, population
+from tests.bench.figures import Report
+from tests.mail.instance import wait_until
+from tests.stack.instance import Instance
+
+ROUNDS = 5
+MESSAGES = 250
+SENDERS = 4
+
+
+@pytest.fixture
+def plain_postfix(running: Instance) -> Iterator[bare.BarePostfix]:
+    folder = Path(tempfile.mkdtemp(prefix="qxp-"))
+    folder.chmod(0o755)
+    server = bare.BarePostfix(running.layout, folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def recipients(running: Instance) -> list[str]:
+    """In one domain of a thousand."""
+    node = population.empty()
+    population.add_accounts(population.add_domains(0, 1000, node), 100_000)
+    running.manage("apply", "--all", "--confirm-deletions")
+    return [f"konto{number:05}@d00005.bench.test" for number in range(SENDERS)]
+
+
+def test_acceptance(
+    running: Instance, recipients: list[str], plain_postfix: bare.BarePostfix, report: Report
+) -> None:
+    """In turns, so that both meet the same machine; each waits until the other's mail has been stored."""
+    servers = {"ours": running.layout.port("smtp"), "bare": plain_postfix.port}
+    queues = (running.layout.queue, plain_postfix.queue)
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    for _round in range(ROUNDS):
+        for name, port in servers.items():
+            rates[name].append(bare.accept(port, recipients, messages=MESSAGES, connections=2))
+            wait_until(lambda: not any(map(_waiting, queues)), seconds=180)
+    ours, theirs = (statistics.median(rates[name]) for name in ("ours", "bare"))
+    pairs = [a / b for a, b in zip(rates["ours"], rates["bare"], strict=True)]
+    report.add(
+        f"SMTP acceptance, {SENDERS} x 2 connections, 2 kB",
+        f"{ours:.0f} a second",
+        limit=f"bare Postfix {theirs:.0f} a second",
+        ratio=statistics.median(pairs),
+        goal=">= 0.95",
+    )
+
+
+def _waiting(queue: Path) -> bool:
+    return any(path.is_file() for name in ("incoming", "active") for path in (queue / name).rglob("*"))
