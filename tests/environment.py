@@ -9,18 +9,17 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-# Below the kernel's ephemeral range (32768), and above what stands in tests/stack.
-OFFSETS = range(11000, 20000, 1000)
+# Below those of tests/stack. No two of the standard ports lie a multiple of 250 apart.
+OFFSETS = range(11000, 20000, 250)
 
 
-def _own_offset() -> tuple[int, IO[str]]:
-    """The first port offset that no other test process has; the open file keeps it until this process
-    ends.
-    """
-    for offset in OFFSETS:
+def claim_offset(offsets: Iterable[int]) -> tuple[int, IO[str]]:
+    """The first port offset that no other test process has; the open file keeps it until it is closed."""
+    for offset in offsets:
         claim = Path(tempfile.gettempdir(), f"qmailux-tests-{offset}").open("w")  # noqa: SIM115  # held on purpose
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -28,10 +27,10 @@ def _own_offset() -> tuple[int, IO[str]]:
             claim.close()
             continue
         return offset, claim
-    raise SystemExit(f"{len(OFFSETS)} test processes run already")
+    raise SystemExit(f"other test processes have all of the port offsets {offsets}")
 
 
-_offset, _claim = _own_offset()
+_offset, _claim = claim_offset(OFFSETS)
 _HOME = Path(tempfile.mkdtemp(prefix="qx-"))
 _HOME.chmod(0o755)
 for _folder in ("db", "run", "secrets", "log", "node"):

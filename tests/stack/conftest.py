@@ -7,34 +7,40 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from provisioning.layout import Layout
 from provisioning.stack.failures import StackError
 from provisioning.stack.requirements import require_free_ports
+from tests.environment import claim_offset
 from tests.stack.instance import Instance
 
 # Above the tests' own planes (tests/environment.py), below the kernel's ephemeral ports.
-OFFSETS = range(20000, 29000, 1000)
+OFFSETS = range(20000, 28000, 250)
 
 
 @contextmanager
 def _instance() -> Iterator[Instance]:
-    instance = Instance(_free_layout(Path(tempfile.mkdtemp(prefix="qxs-"))))
+    offset, claim = _free_offset()
+    home = Path(tempfile.mkdtemp(prefix="qxs-"))
+    instance = Instance(Layout(home=home, bind="127.0.0.1", offset=offset, hostname="mx.qmailux.test"))
     instance.make()
     yield instance
     instance.down()
-    shutil.rmtree(instance.layout.home)
+    shutil.rmtree(home)
+    claim.close()
 
 
-def _free_layout(home: Path) -> Layout:
-    """Somebody may work on this machine: the first offset at which no port is taken."""
-    for offset in OFFSETS:
-        layout = Layout(home=home, bind="127.0.0.1", offset=offset, hostname="mx.qmailux.test")
+def _free_offset() -> tuple[int, IO[str]]:
+    """Somebody may work on this machine: the first claimed offset at which no port is taken."""
+    for wanted in OFFSETS:
+        offset, claim = claim_offset(range(wanted, OFFSETS.stop, OFFSETS.step))
         with suppress(StackError):
-            require_free_ports(layout)
-            return layout
+            require_free_ports(Layout(home=Path("/tmp"), bind="127.0.0.1", offset=offset, hostname=""))
+            return offset, claim
+        claim.close()
     raise AssertionError(f"ports are taken at every offset of {OFFSETS}")
 
 
