@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
@@ -12,8 +13,13 @@ from accounts.actions.upgrade import upgrade_password_hash
 from accounts.actor import Actor
 from accounts.addresses import parse_address
 from accounts.models import Account
-from accounts.passwords import MAX_PASSWORD_BYTES, normalise
+from accounts.passwords import IMPORTED_PREFIX, MAX_PASSWORD_BYTES
 from qmailux_site.errors import ActionRefused
+from qmailux_site.middleware import client_address
+
+# The hashers normalise, which shortens a text, but never to a fifth; what is longer is no password of
+# anybody.
+LONGEST_INPUT_BYTES = 5 * MAX_PASSWORD_BYTES
 
 
 class AddressBackend(BaseBackend):
@@ -28,12 +34,11 @@ class AddressBackend(BaseBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Account | None:
-        if not username or not password or len(password.encode()) > MAX_PASSWORD_BYTES:
+        if not username or not password or len(password.encode()) > LONGEST_INPUT_BYTES:
             return None
-        text = normalise(password)
         account = _account_of(username)
         if account is None:
-            make_password(text)  # as slow as for an address that exists
+            make_password(password)  # as slow as for an address that exists
             return None
         must_upgrade = False
 
@@ -41,10 +46,16 @@ class AddressBackend(BaseBackend):
             nonlocal must_upgrade
             must_upgrade = True
 
-        if not check_password(text, account.password, setter=note_upgrade) or not may_enter(account):
+        if not check_password(password, account.password, setter=note_upgrade):
+            if account.password.startswith(IMPORTED_PREFIX):
+                make_password(password)  # those of other systems are verified faster
+            return None
+        if not may_enter(account):
             return None
         if must_upgrade:
-            upgrade_password_hash(account, password=text, by=Actor(real=account, channel="panel"))
+            address = client_address(request) if request else None
+            by = Actor(real=account, channel="panel", address=address or "")
+            upgrade_password_hash(account, password=password, by=by)
         return account
 
     def get_user(self, user_id: int) -> Account | None:
@@ -60,13 +71,21 @@ def may_enter(account: Account) -> bool:
     return not account.is_locked and (account.domain is None or not account.domain.is_locked)
 
 
-def _account_of(login: str) -> Account | None:
+def login_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """What django-axes counts failures by: the same account in any spelling is one."""
+    given = (credentials or {}).get("username") or request.POST.get("username") or ""
+    return _canonical(str(given))[:254]
+
+
+def _canonical(login: str) -> str:
     address = login.strip().lower()
-    accounts = Account.objects.select_related("domain__node")
-    account = accounts.filter(address=address).first()
-    if account is not None or address.isascii():
-        return account
+    if address.isascii():
+        return address
     try:
-        return accounts.filter(address=str(parse_address(address))).first()
+        return str(parse_address(address))
     except ActionRefused:
-        return None
+        return address
+
+
+def _account_of(login: str) -> Account | None:
+    return Account.objects.select_related("domain__node").filter(address=_canonical(login)).first()

@@ -8,14 +8,22 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Language, LockMode
+from accounts.models import Account, Language, LockMode
 from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
+
+MEBIBYTE = 1024 * 1024
 
 
 def add_refusal(form: forms.Form, refusal: ActionRefused) -> None:
     """Show the sentence at the field it is about, or above the form."""
     form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+
+
+class PanelForm(forms.Form):
+    """Errors are linked to their field for screen readers; the browser's own bubbles stay away."""
+
+    use_required_attribute = False
 
 
 class QuotaField(forms.CharField):
@@ -28,9 +36,15 @@ class QuotaField(forms.CharField):
             raise forms.ValidationError(refusal.message) from refusal
 
 
+def _password_field(label: Any, *, autocomplete: str, help_text: Any = "") -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
+
+
 class LoginForm(AuthenticationForm):
     """The address and password of the mailbox."""
 
+    use_required_attribute = False
     error_messages = {
         "invalid_login": _("Address and password do not match, or the account is locked."),
         "inactive": _("The account is locked."),
@@ -39,73 +53,115 @@ class LoginForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("Address")
-        self.fields["username"].widget.attrs.update({"autocomplete": "username", "inputmode": "email"})
+        self.fields["username"].widget.attrs.update(
+            {
+                "autocomplete": "username",
+                "inputmode": "email",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        )
         self.fields["password"].label = _("Password")
 
 
-class OwnPasswordForm(forms.Form):
-    current = forms.CharField(
-        label=_("Current password"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-    password = forms.CharField(
-        label=_("New password"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+class OwnPasswordForm(PanelForm):
+    current = _password_field(_("Current password"), autocomplete="current-password")
+    password = _password_field(
+        _("New password"),
+        autocomplete="new-password",
         help_text=_("At least 8 characters. Several words are easier to remember than one with signs."),
     )
-    repeated = forms.CharField(
-        label=_("New password again"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    repeated = _password_field(_("New password again"), autocomplete="new-password")
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account = account
+
+    def clean_current(self) -> str:
+        current: str = self.cleaned_data["current"]
+        if not self.account.check_password(current):
+            raise forms.ValidationError(_("This is not your current password."))
+        return current
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("password") != cleaned.get("repeated"):
+        if "password" in cleaned and "repeated" in cleaned and cleaned["password"] != cleaned["repeated"]:
             self.add_error("repeated", _("The two new passwords differ."))
         return cleaned
 
 
-class NewPasswordForm(forms.Form):
-    """For somebody else's account; empty makes a random one."""
+class NewPasswordForm(PanelForm):
+    """For somebody else's account; empty makes a random one. Seen while it is typed: it is handed on."""
 
     password = forms.CharField(
         label=_("Password"),
         strip=False,
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text=_("Leave empty for a random password, which is shown once."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+        help_text=_("Empty: a random password, which is shown once."),
     )
 
 
-class AccountForm(forms.Form):
+class AccountForm(PanelForm):
     name = forms.CharField(label=_("Name"), max_length=150, required=False)
-    quota = QuotaField(label=_("Quota in MB"), required=False, help_text=_("0 is unlimited."))
+    quota = QuotaField(
+        label=_("Quota"), help_text=_("In MB, or with a unit: 2 GB. 0 is unlimited."), max_length=30
+    )
     language = forms.ChoiceField(label=_("Language"), choices=Language.choices)
+
+    def changes(self) -> dict[str, Any]:
+        """What edit_account takes. A quota that was not touched stays as it is to the byte."""
+        changes = {"name": self.cleaned_data["name"], "language": self.cleaned_data["language"]}
+        if "quota" in self.changed_data:
+            changes["quota_bytes"] = self.cleaned_data["quota"]
+        return changes
+
+
+def initial_of(account: Account) -> dict[str, Any]:
+    """An account as AccountForm shows it."""
+    quota = account.quota_bytes
+    shown = f"{quota // MEBIBYTE // 1024} GB" if quota and quota % (1024 * MEBIBYTE) == 0 else None
+    return {"name": account.name, "language": account.language, "quota": shown or f"{quota // MEBIBYTE}"}
 
 
 class NewAccountForm(NewPasswordForm):
-    localpart = forms.CharField(label=_("Name before the @"), max_length=80)
+    localpart = forms.CharField(
+        label=_("Name before the @"),
+        max_length=80,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
     name = forms.CharField(label=_("Name"), max_length=150, required=False)
     quota = QuotaField(
-        label=_("Quota in MB"),
+        label=_("Quota"),
         required=False,
-        help_text=_("0 is unlimited; empty takes the domain's default."),
+        help_text=_("In MB, or with a unit: 2 GB. 0 is unlimited; empty takes the domain's default."),
     )
-    field_order = ["localpart", "name", "password", "quota"]
+    language = forms.ChoiceField(label=_("Language"), choices=Language.choices, required=False)
+    field_order = ["localpart", "name", "password", "quota", "language"]
 
 
-class LockForm(forms.Form):
-    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
-    mode = forms.ChoiceField(label=_("Incoming mail"), choices=LockMode.choices)
+class LockForm(PanelForm):
+    mode = forms.ChoiceField(
+        label=_("Incoming mail"), choices=LockMode.choices, widget=forms.RadioSelect, initial=LockMode.ACCEPT
+    )
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, required=False, help_text=_("Seen by whoever manages the domain.")
+    )
 
 
-class DeleteForm(forms.Form):
+class DeleteForm(PanelForm):
     """Typed, because it cannot be undone by a click."""
 
-    typed = forms.CharField(label=_("Type the address to confirm"))
+    typed = forms.CharField(
+        label=_("Type the address to confirm"),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
     with_aliases = forms.BooleanField(label=_("Also delete aliases that lead only here"), required=False)
 
     def __init__(self, *args: Any, expected: str = "", **kwargs: Any) -> None:
@@ -115,19 +171,32 @@ class DeleteForm(forms.Form):
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"].strip().lower()
         if typed != self.expected:
-            raise forms.ValidationError(_("This is not the address."))
+            raise forms.ValidationError(_("This is another text than the address."))
         return typed
 
 
-class AliasForm(forms.Form):
+class TargetsForm(PanelForm):
+    targets = forms.CharField(
+        label=_("Where its mail goes"),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+        help_text=_("One address a line, or separated by commas."),
+    )
+
+
+class AliasForm(TargetsForm):
     localpart = forms.CharField(
         label=_("Name before the @"),
         max_length=80,
         required=False,
-        help_text=_("Empty or * is the catch-all: mail to names that do not exist."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+        help_text=_("* is the catch-all: it takes mail to names that do not exist."),
     )
-    targets = forms.CharField(
-        label=_("Where its mail goes"),
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("One address a line, or separated by commas."),
-    )
+    field_order = ["localpart", "targets"]
+
+    def clean_localpart(self) -> str:
+        localpart: str = self.cleaned_data["localpart"].strip()
+        if not localpart:
+            raise forms.ValidationError(_("Enter a name, or * for the catch-all."))
+        return localpart

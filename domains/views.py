@@ -5,48 +5,59 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from accounts import actions as account_actions
 from accounts.addresses import parse_targets
-from accounts.forms import AliasForm, add_refusal
+from accounts.forms import AliasForm, TargetsForm, add_refusal
 from accounts.models import Account, Alias
-from accounts.views.manage import domain_of
 from domains import actions
 from domains.forms import NewDomainForm
 from domains.models import Domain
-from provisioning.life import life_of
+from domains.names import canonical_domain
+from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of, lives_of
+from qmailux_site.counting import count_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
-from qmailux_site.pages import page_of, superadmin_required
+from qmailux_site.pages import page_of, search_of, superadmin_required
+
+
+def domain_of(request: PanelRequest, name: str) -> Domain:
+    """The domain in either spelling, if the person may see it; else 404."""
+    try:
+        canonical = canonical_domain(name)
+    except ActionRefused as refusal:
+        raise Http404 from refusal
+    return get_object_or_404(Domain.objects.visible_to(request.actor).select_related("node"), name=canonical)
 
 
 @login_required
 def domain_list(request: PanelRequest) -> HttpResponse:
     """The domains I manage."""
-    domains = Domain.objects.visible_to(request.actor)
     if not request.user.is_superuser and not request.user.managed_domains.exists():
         raise PermissionDenied
-    search = request.GET.get("q", "").strip()
-    page = page_of(domains.search(search), key="name", after=request.GET.get("after", ""))
-    return render(request, "domains/list.html", {"page": page, "search": search})
+    domains = Domain.objects.visible_to(request.actor)
+    values = {
+        "page": page_of(domains.search(search_of(request)), request, key="name"),
+        "domain_count": count_of(domains),
+    }
+    return render(request, "domains/list.html", values)
 
 
 @superadmin_required
 def domain_add(request: PanelRequest) -> HttpResponse:
     form = NewDomainForm(request.POST or None, initial={"language": request.user.language})
     if form.is_valid():
-        settings: dict[str, int | str | None] = {"language": form.cleaned_data["language"]}
-        if form.cleaned_data["default_quota"] is not None:
-            settings["default_quota_bytes"] = form.cleaned_data["default_quota"]
         try:
-            domain = actions.add_domain(name=form.cleaned_data["name"], settings=settings, by=request.actor)
+            domain = actions.add_domain(
+                name=form.cleaned_data["name"], settings=form.chosen(), by=request.actor
+            )
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("%(domain)s is added.") % {"domain": domain})
+            messages.success(request, _("The domain %(domain)s is added.") % {"domain": domain})
             return redirect("domain", domain.name)
     return render(request, "domains/add.html", {"form": form})
 
@@ -56,26 +67,45 @@ def domain_home(request: PanelRequest, name: str) -> HttpResponse:
     """The domain's numbers and its accounts."""
     domain = domain_of(request, name)
     accounts = Account.objects.visible_to(request.actor).filter(domain=domain)
-    search = request.GET.get("q", "").strip()
+    page = page_of(accounts.search(search_of(request)), request, key="address")
+    lives = lives_of(domain.scope, [domain.name, *(account.address for account in page.rows)])
     values = {
         "domain": domain,
-        "life": life_of(domain.scope, domain.name),
-        "account_count": accounts.count(),
-        "locked_count": accounts.filter(state="locked").count(),
-        "alias_count": Alias.objects.filter(domain=domain).count(),
-        "page": page_of(accounts.search(search), key="address", after=request.GET.get("after", "")),
-        "search": search,
+        "life": lives[domain.name],
+        "life_key": domain.name,
+        "account_count": count_of(accounts),
+        "locked_count": count_of(accounts.filter(state="locked")),
+        "alias_count": count_of(Alias.objects.filter(domain=domain)),
+        "page": page,
+        "rows": [(account, lives[account.address]) for account in page.rows],
     }
     return render(request, "domains/home.html", values)
 
 
 @login_required
-def alias_list(request: PanelRequest, name: str) -> HttpResponse:
+def life(request: PanelRequest, name: str) -> HttpResponse:
+    """The fragment that shows whether the last change of one object is live."""
     domain = domain_of(request, name)
-    search = request.GET.get("q", "").strip()
-    aliases = Alias.objects.visible_to(request.actor).filter(domain=domain).prefetch_related("targets")
-    page = page_of(aliases.search(search), key="address", after=request.GET.get("after", ""))
-    return render(request, "domains/aliases.html", {"domain": domain, "page": page, "search": search})
+    key = request.GET.get("key", domain.name)
+    values = {"domain": domain, "life": life_of(domain.scope, key), "life_key": key}
+    return render(request, "_life_of_object.html", {**values, "delay": NEXT_LOOK_MILLISECONDS})
+
+
+@login_required
+def alias_list(request: PanelRequest, name: str) -> HttpResponse:
+    """Addresses without a mailbox, and where their mail goes."""
+    domain = domain_of(request, name)
+    aliases = Alias.objects.visible_to(request.actor).filter(domain=domain)
+    found = aliases.search(search_of(request)).prefetch_related("targets")
+    page = page_of(found, request, key="address")
+    lives = lives_of(domain.scope, [alias.address for alias in page.rows])
+    values = {
+        "domain": domain,
+        "alias_count": count_of(aliases),
+        "page": page,
+        "rows": [(alias, lives[alias.address]) for alias in page.rows],
+    }
+    return render(request, "domains/aliases.html", values)
 
 
 @login_required
@@ -93,19 +123,43 @@ def alias_add(request: PanelRequest, name: str) -> HttpResponse:
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("%(address)s is added.") % {"address": alias.address})
+            messages.success(request, _("The alias %(address)s is added.") % {"address": alias.address})
             return redirect("aliases", domain.name)
     return render(request, "domains/alias_add.html", {"domain": domain, "form": form})
 
 
 @login_required
+def alias(request: PanelRequest, name: str, pk: int) -> HttpResponse:
+    """One alias: where its mail goes, and the way to delete it."""
+    domain, found = _alias_of(request, name, pk)
+    targets = list(found.targets.values_list("address", flat=True))
+    form = TargetsForm(request.POST or None, initial={"targets": "\n".join(targets)})
+    if form.is_valid():
+        try:
+            account_actions.set_alias_targets(
+                found, targets=parse_targets(form.cleaned_data["targets"]), by=request.actor
+            )
+        except ActionRefused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("The changes are saved."))
+            return redirect("alias", domain.name, pk)
+    values = {"domain": domain, "alias": found, "form": form, "life_key": found.address}
+    return render(request, "domains/alias.html", {**values, "life": life_of(domain.scope, found.address)})
+
+
+@login_required
 def alias_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Asks, then deletes."""
+    domain, found = _alias_of(request, name, pk)
+    if request.method == "POST":
+        account_actions.delete_alias(found, by=request.actor)
+        messages.success(request, _("The alias %(address)s is deleted.") % {"address": found.address})
+        return redirect("aliases", domain.name)
+    return render(request, "domains/alias_delete.html", {"domain": domain, "alias": found})
+
+
+def _alias_of(request: PanelRequest, name: str, pk: int) -> tuple[Domain, Alias]:
     domain = domain_of(request, name)
     aliases = Alias.objects.visible_to(request.actor).select_related("domain__node")
-    alias = get_object_or_404(aliases, pk=pk, domain=domain)
-    if request.method == "POST":
-        account_actions.delete_alias(alias, by=request.actor)
-        messages.success(request, _("%(address)s is deleted.") % {"address": alias.address})
-        return redirect("aliases", domain.name)
-    return render(request, "domains/alias_delete.html", {"domain": domain, "alias": alias})
+    return domain, get_object_or_404(aliases, pk=pk, domain=domain)

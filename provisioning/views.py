@@ -8,22 +8,31 @@ from django.shortcuts import render
 
 from accounts.models import Account, Alias
 from domains.models import Domain
-from provisioning.models import AppliedRevision, Change, Node, Run
+from provisioning.models import Change, Node, Run
+from qmailux_site.counting import count_of
 from qmailux_site.middleware import PanelRequest
-from qmailux_site.pages import superadmin_required
+from qmailux_site.pages import page_of, search_of, superadmin_required
+
+MOST_CHANGES_SHOWN = 20
+MOST_RUNS_SHOWN = 10
 
 
 @superadmin_required
 def overview(request: PanelRequest) -> HttpResponse:
-    """What is going on: nodes, waiting and failed changes, the last runs."""
+    """What is going on: waiting and failed changes, domains, the last runs."""
+    waiting = Change.objects.select_related("node").defer("keys").order_by("id")
+    domains = Domain.objects.visible_to(request.actor)
     values = {
         "nodes": Node.objects.order_by("name"),
-        "waiting": Change.objects.count(),
-        "failed": AppliedRevision.objects.exclude(error="").select_related("node")[:20],
-        "runs": Run.objects.select_related("node")[:15],
-        "domain_count": Domain.objects.count(),
-        "account_count": Account.objects.count(),
-        "alias_count": Alias.objects.count(),
+        "pending": waiting.filter(error="")[:MOST_CHANGES_SHOWN],
+        "pending_count": count_of(waiting.filter(error="")),
+        "failed": waiting.exclude(error="")[:MOST_CHANGES_SHOWN],
+        "failed_count": count_of(waiting.exclude(error="")),
+        "runs": Run.objects.select_related("node")[:MOST_RUNS_SHOWN],
+        "page": page_of(domains.search(search_of(request)), request, key="name"),
+        "domain_count": count_of(domains),
+        "account_count": count_of(Account.objects.all()),
+        "alias_count": count_of(Alias.objects.all()),
     }
     return render(request, "provisioning/overview.html", values)
 

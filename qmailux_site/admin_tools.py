@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db import connection, models
+from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest
+
+from qmailux_site.counting import count_of
 
 # Generic for the type checker only: Django's classes are not subscriptable when they run.
 if TYPE_CHECKING:
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 else:
     AnyPaginator, AnyModelAdmin, AnyModelForm = Paginator, admin.ModelAdmin, ModelForm
 
-# Up to here rows are really counted; a list past this is walked by search, not by page number.
-COUNTED_ROWS = 10_000
-
 
 class EstimatingPaginator(AnyPaginator):
     """An exact count for small results; for a whole big table the database's own estimate."""
@@ -29,21 +28,7 @@ class EstimatingPaginator(AnyPaginator):
     @cached_property
     def count(self) -> int:
         rows = self.object_list
-        if not isinstance(rows, models.QuerySet):
-            return len(rows)
-        counted = rows.order_by()[: COUNTED_ROWS + 1].count()
-        if counted <= COUNTED_ROWS:
-            return counted
-        return max(self._estimate(rows), counted)
-
-    def _estimate(self, rows: models.QuerySet[Any]) -> int:
-        if connection.vendor != "postgresql" or rows.query.where:
-            return COUNTED_ROWS
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT reltuples::bigint FROM pg_class WHERE relname = %s", [rows.model._meta.db_table]
-            )
-            return int(cursor.fetchone()[0])
+        return count_of(rows).number if isinstance(rows, models.QuerySet) else len(rows)
 
 
 class BigTableAdmin(AnyModelAdmin):

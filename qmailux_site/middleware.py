@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import translation
 from accounts.actor import Actor, Channel
 from accounts.models import Account
 from qmailux_site.errors import ActionRefused, HostError, NotAllowed
+from qmailux_site.navigation import doors_of, sections_of, theme_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -33,17 +35,20 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         account = request.user if isinstance(request.user, Account) else None
         channel: Channel = "admin" if request.path.startswith("/admin/") else "panel"
-        request.actor = Actor(real=account, channel=channel, address=client_address(request))  # type: ignore[attr-defined]  # PanelRequest
-        if account is not None and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+        request.actor = Actor(real=account, channel=channel, address=client_address(request) or "")  # type: ignore[attr-defined]  # PanelRequest
+        if account is not None:
             translation.activate(account.language)
             request.LANGUAGE_CODE = account.language
         return self.get_response(request)
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(request: HttpRequest) -> str | None:
     """nginx replaces X-Forwarded-For by the one address it sees; gunicorn listens on a unix socket only."""
-    forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    return (forwarded or request.META.get("REMOTE_ADDR", ""))[:45]
+    text = request.META.get("HTTP_X_FORWARDED_FOR") or request.META.get("REMOTE_ADDR") or ""
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return None
 
 
 class RefusalMiddleware:
@@ -65,11 +70,18 @@ class RefusalMiddleware:
 
 
 def panel_context(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows: the product's name and the doors that the person has."""
+    """What every page shows: the product's name, the doors of the person and the sections of this door."""
     account = getattr(request, "user", None)
-    doors = []
+    values: dict[str, Any] = {
+        "product_name": settings.QMAILUX_PRODUCT_NAME,
+        "theme": theme_of(request),
+        "doors": [],
+        "sections": [],
+    }
     if isinstance(account, Account):
-        doors = ["user"] if account.has_mailbox else []
-        doors += ["server"] if account.is_superuser else []
-        doors += ["domain"] if account.is_superuser or account.managed_domains.exists() else []
-    return {"product_name": settings.QMAILUX_PRODUCT_NAME, "doors": doors}
+        match = request.resolver_match
+        page = (match.url_name or "") if match else ""
+        domain = str(match.kwargs.get("name", "")) if match else ""
+        values["doors"] = doors_of(account, page)
+        values["sections"] = sections_of(account, page, domain)
+    return values

@@ -1,4 +1,4 @@
-"""Error pages in the panel's look, and what lists share."""
+"""What pages share: rights, lists walked by a key, and error pages in the panel's look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
+from accounts.models import Account
 from qmailux_site.middleware import PanelRequest
+from qmailux_site.navigation import sections_of
 
 ROWS_A_PAGE = 50
 View = Callable[..., HttpResponse]
@@ -36,34 +38,62 @@ def superadmin_required(view: View) -> View:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """One page of a list that is walked by a unique key: as quick at the end as at the start."""
+    """One page of a list that is walked by a unique key: as quick at the end as at the start.
+
+    previous and next: the key to go on from, empty where the list ends.
+    """
 
     rows: list[Row]
-    next_after: str
-    is_first: bool
+    search: str
+    previous: str
+    next: str
 
 
-def page_of(rows: QuerySet[Row], *, key: str, after: str) -> Page[Row]:
-    """The next rows behind ``after`` in the order of the unique column ``key``."""
-    ordered = rows.order_by(key)
-    found = list(
-        ordered.filter(**{f"{key}__gt": after})[: ROWS_A_PAGE + 1] if after else ordered[: ROWS_A_PAGE + 1]
+def page_of(rows: QuerySet[Row], request: HttpRequest, *, key: str) -> Page[Row]:
+    """The rows that ?after= or ?before= asks for, in the order of the unique column ``key``."""
+    search = search_of(request)
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    if before:
+        found = list(rows.filter(**{f"{key}__lt": before}).order_by(f"-{key}")[: ROWS_A_PAGE + 1])
+        shown = found[ROWS_A_PAGE - 1 :: -1] if len(found) > ROWS_A_PAGE else found[::-1]
+        has_previous, has_next = len(found) > ROWS_A_PAGE, True
+    else:
+        start = rows.filter(**{f"{key}__gt": after}) if after else rows
+        found = list(start.order_by(key)[: ROWS_A_PAGE + 1])
+        shown = found[:ROWS_A_PAGE]
+        has_previous, has_next = bool(after), len(found) > ROWS_A_PAGE
+    return Page(
+        shown,
+        search,
+        previous=str(getattr(shown[0], key)) if shown and has_previous else "",
+        next=str(getattr(shown[-1], key)) if shown and has_next else "",
     )
-    shown = found[:ROWS_A_PAGE]
-    more = len(found) > ROWS_A_PAGE
-    return Page(shown, str(getattr(shown[-1], key)) if more else "", is_first=not after)
+
+
+def search_of(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:254]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, 400, _("The request could not be understood."))
+    return _page(request, 400, _("Bad request"), _("The browser sent something that makes no sense here."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, 403, _("You may not do this."))
+    return _page(request, 403, _("Not allowed"), _("Your account does not have the right to do this."))
+
+
+def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF check has refused a form."""
+    return _page(
+        request,
+        403,
+        _("The form has expired"),
+        _("Nothing was changed. Go back, reload the page and try again."),
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, 404, _("There is no such page, or it is not for you."))
+    return _page(request, 404, _("Page not found"), _("There is no such page, or it is not for you."))
 
 
 def failed(request: HttpRequest) -> HttpResponse:
@@ -72,5 +102,10 @@ def failed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(template.render({}), status=500)
 
 
-def _page(request: HttpRequest, status: int, reason: str) -> HttpResponse:
-    return render(request, "refused.html", {"reason": reason}, status=status)
+def _page(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
+    """Sections of the person's first door: those of a page that is refused would tell what exists."""
+    account = getattr(request, "user", None)
+    values: dict[str, Any] = {"title": title, "reason": reason}
+    if isinstance(account, Account):
+        values["sections"] = sections_of(account, "home")
+    return render(request, "refused.html", values, status=status)

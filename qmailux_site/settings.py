@@ -7,7 +7,6 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 from environs import Env
 
 from provisioning.layout import Layout
@@ -95,6 +94,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "qmailux_site.middleware.panel_context",
             ],
+            "libraries": {"panel": "qmailux_site.template_tags"},
         },
     },
 ]
@@ -131,6 +131,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "qmailux_site.pages.stale_form"
 CSRF_TRUSTED_ORIGINS = [
     f"https://{host}:{QMAILUX_LAYOUT.port('https')}" for host in ALLOWED_HOSTS if not host.startswith(".")
 ]
@@ -151,8 +152,8 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_USERNAME_FORM_FIELD = "username"
 AXES_CLIENT_IP_CALLABLE = "qmailux_site.middleware.client_address"
+AXES_USERNAME_CALLABLE = "accounts.backends.login_name"
 AXES_LOCKOUT_TEMPLATE = "accounts/locked_out.html"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
@@ -209,5 +210,3 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"axes": {"level": "WARNING"}},
 }
-
-PANEL_LANGUAGE_NAMES = {"pl": _("Polish"), "en": _("English")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import path
 
 from accounts.views import home, login, mail_programs, manage
 from domains import views as domain_views
@@ -13,7 +13,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("login/", login.PanelLogin.as_view(), name="login"),
     path("logout/", login.PanelLogout.as_view(), name="logout"),
-    path("language/", include("django.conf.urls.i18n")),
+    path("language/", login.language, name="language"),
+    path("theme/", login.theme, name="theme"),
     path("password/", home.password, name="password"),
     path("password/life/", home.password_life, name="password-life"),
     path("mail-programs/", mail_programs.mail_programs, name="mail-programs"),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("domains/", domain_views.domain_list, name="domains"),
     path("domains/add/", domain_views.domain_add, name="domain-add"),
     path("domain/<str:name>/", domain_views.domain_home, name="domain"),
+    path("domain/<str:name>/life/", domain_views.life, name="life"),
     path("domain/<str:name>/accounts/add/", manage.account_add, name="account-add"),
     path("domain/<str:name>/accounts/<int:pk>/", manage.account, name="account"),
     path("domain/<str:name>/accounts/<int:pk>/password/", manage.account_password, name="account-password"),
@@ -29,9 +31,14 @@ urlpatterns = [
     path("domain/<str:name>/accounts/<int:pk>/delete/", manage.account_delete, name="account-delete"),
     path("domain/<str:name>/aliases/", domain_views.alias_list, name="aliases"),
     path("domain/<str:name>/aliases/add/", domain_views.alias_add, name="alias-add"),
+    path("domain/<str:name>/aliases/<int:pk>/", domain_views.alias, name="alias"),
     path("domain/<str:name>/aliases/<int:pk>/delete/", domain_views.alias_delete, name="alias-delete"),
     path("server/", server.overview, name="server"),
     path("health/", server.health, name="health"),
+    # The admin's own doors know neither our lock-out nor our password policy.
+    path("admin/login/", login.PanelLogin.as_view(), name="admin-login"),
+    path("admin/logout/", login.PanelLogout.as_view(), name="admin-logout"),
+    path("admin/password_change/", login.admin_password, name="admin-password"),
     path("admin/", admin.site.urls),
 ]
 

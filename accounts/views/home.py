@@ -8,12 +8,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.actions import change_password
 from accounts.forms import OwnPasswordForm, add_refusal
 from accounts.models import Account
-from accounts.passwords import normalise
-from provisioning.life import Life, life_of
+from accounts.views.mail_programs import has_own_authority, mail_servers
+from provisioning.life import NEXT_LOOK_MILLISECONDS, Life, life_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -21,35 +22,51 @@ from qmailux_site.middleware import PanelRequest
 @login_required
 def home(request: PanelRequest) -> HttpResponse:
     """What is going on with my account."""
-    if not request.user.has_mailbox:
-        return redirect("server" if request.user.is_superuser else "domains")
-    return render(request, "accounts/home.html", {"account": request.user, "life": _life(request.user)})
+    account = request.user
+    if not account.has_mailbox:
+        return redirect("server" if account.is_superuser else "domains")
+    values = {
+        "account": account,
+        "domain_is_locked": account.domain is not None and account.domain.is_locked,
+        "life": _life(account),
+        "servers": [server for server in mail_servers() if server.is_recommended],
+        "has_own_authority": has_own_authority(),
+    }
+    return render(request, "accounts/home.html", values)
 
 
+@sensitive_post_parameters()
 @login_required
 def password(request: PanelRequest) -> HttpResponse:
     """Change my own password; this session stays, all others end."""
-    form = OwnPasswordForm(request.POST or None)
+    form = OwnPasswordForm(request.POST or None, account=request.user)
     if form.is_valid():
-        if not request.user.check_password(normalise(form.cleaned_data["current"])):
-            form.add_error("current", _("This is not your current password."))
+        try:
+            change_password(request.user, password=form.cleaned_data["password"], by=request.actor)
+        except ActionRefused as refusal:
+            add_refusal(form, refusal)
         else:
-            try:
-                change_password(request.user, password=form.cleaned_data["password"], by=request.actor)
-            except ActionRefused as refusal:
-                add_refusal(form, refusal)
-            else:
-                update_session_auth_hash(request, request.user)
-                messages.success(request, _("The password is saved. Mail programs will ask for it."))
-                return redirect("password")
-    return render(request, "accounts/password.html", {"form": form, "life": _life(request.user)})
+            update_session_auth_hash(request, request.user)
+            messages.success(request, _("The new password is saved. Mail programs will ask for it."))
+            return redirect("password")
+    return render(request, "accounts/password.html", {"form": form, **_change(request.user)})
 
 
 @login_required
 def password_life(request: PanelRequest) -> HttpResponse:
     """The fragment that shows whether my last change is live."""
-    return render(request, "_life.html", {"life": _life(request.user)})
+    return render(
+        request,
+        "_life.html",
+        {"poll": request.path, "delay": NEXT_LOOK_MILLISECONDS, **_change(request.user)},
+    )
+
+
+def _change(account: Account) -> dict[str, object]:
+    return {"life": _life(account), "saved_at": account.password_changed_at}
 
 
 def _life(account: Account) -> Life | None:
-    return life_of(account.domain.scope, account.address) if account.domain else None
+    if account.domain is None or not account.has_mailbox:
+        return None
+    return life_of(account.domain.scope, account.address)

@@ -7,36 +7,42 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
 from accounts import actions
-from accounts.forms import AccountForm, DeleteForm, LockForm, NewAccountForm, NewPasswordForm, add_refusal
+from accounts.forms import (
+    AccountForm,
+    DeleteForm,
+    LockForm,
+    NewAccountForm,
+    NewPasswordForm,
+    add_refusal,
+    initial_of,
+)
 from accounts.models import Account
 from accounts.passwords import random_password
-from domains.models import Domain
+from domains.views import domain_of
 from provisioning.life import life_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
-MEBIBYTE = 1024 * 1024
-
-
-def domain_of(request: PanelRequest, name: str) -> Domain:
-    """The domain, if the person may see it; else 404."""
-    return get_object_or_404(Domain.objects.visible_to(request.actor).select_related("node"), name=name)
-
 
 def account_of(request: PanelRequest, name: str, pk: int) -> Account:
-    domain = domain_of(request, name)
+    """The account, if it lies in this domain and the person manages it; else 404."""
     accounts = Account.objects.visible_to(request.actor).select_related("domain__node")
-    return get_object_or_404(accounts, pk=pk, domain=domain)
+    return get_object_or_404(accounts, pk=pk, domain=domain_of(request, name))
 
 
+@sensitive_post_parameters()
+@sensitive_variables("password", "form")
+@never_cache
 @login_required
 def account_add(request: PanelRequest, name: str) -> HttpResponse:
     """A new account; a random password is shown once, on the page that follows."""
     domain = domain_of(request, name)
-    form = NewAccountForm(request.POST or None)
+    form = NewAccountForm(request.POST or None, initial={"language": domain.language})
     if form.is_valid():
         password = form.cleaned_data["password"] or random_password()
         try:
@@ -46,14 +52,15 @@ def account_add(request: PanelRequest, name: str) -> HttpResponse:
                 password=password,
                 name=form.cleaned_data["name"],
                 quota_bytes=form.cleaned_data["quota"],
+                language=form.cleaned_data["language"],
                 by=request.actor,
             )
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
-            shown = "" if form.cleaned_data["password"] else password
-            values = {"domain": domain, "account": added, "password": shown, "life": _life(added)}
-            return render(request, "accounts/added.html", values)
+            return _password_page(
+                request, added, "" if form.cleaned_data["password"] else password, is_new=True
+            )
     return render(request, "accounts/add.html", {"domain": domain, "form": form})
 
 
@@ -61,17 +68,10 @@ def account_add(request: PanelRequest, name: str) -> HttpResponse:
 def account(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """One account: what it is, and everything that can be done to it."""
     person = account_of(request, name, pk)
-    initial = {"name": person.name, "quota": person.quota_bytes // MEBIBYTE, "language": person.language}
-    form = AccountForm(request.POST or None, initial=initial)
+    form = AccountForm(request.POST or None, initial=initial_of(person))
     if form.is_valid():
         try:
-            actions.edit_account(
-                person,
-                name=form.cleaned_data["name"],
-                quota_bytes=form.cleaned_data["quota"],
-                language=form.cleaned_data["language"],
-                by=request.actor,
-            )
+            actions.edit_account(person, **form.changes(), by=request.actor)
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
@@ -80,6 +80,9 @@ def account(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     return _account_page(request, person, form=form)
 
 
+@sensitive_post_parameters()
+@sensitive_variables("password", "form")
+@never_cache
 @login_required
 @require_POST
 def account_password(request: PanelRequest, name: str, pk: int) -> HttpResponse:
@@ -93,30 +96,31 @@ def account_password(request: PanelRequest, name: str, pk: int) -> HttpResponse:
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
-            shown = "" if form.cleaned_data["password"] else password
-            values = {"domain": person.domain, "account": person, "password": shown, "life": _life(person)}
-            return render(request, "accounts/password_set.html", values)
+            return _password_page(request, person, "" if form.cleaned_data["password"] else password)
     return _account_page(request, person, password_form=form)
 
 
 @login_required
-@require_POST
 def account_lock(request: PanelRequest, name: str, pk: int) -> HttpResponse:
-    """Lock, with a reason and the fate of incoming mail."""
+    """Asks for the reason and the fate of incoming mail, then locks."""
     person = account_of(request, name, pk)
-    form = LockForm(request.POST)
+    form = LockForm(request.POST or None)
     if form.is_valid():
-        actions.lock_account(
-            person, reason=form.cleaned_data["reason"], mode=form.cleaned_data["mode"], by=request.actor
-        )
-        messages.success(request, _("%(address)s is locked.") % {"address": person.address})
-        return redirect("account", name, pk)
-    return _account_page(request, person, lock_form=form)
+        try:
+            actions.lock_account(person, **form.cleaned_data, by=request.actor)
+        except ActionRefused as refusal:
+            add_refusal(form, refusal)
+        else:
+            sentence = _("%(address)s is locked: nobody logs in, running sessions end.")
+            messages.success(request, sentence % {"address": person.address})
+            return redirect("account", name, pk)
+    return render(request, "accounts/lock.html", {"domain": person.domain, "account": person, "form": form})
 
 
 @login_required
 @require_POST
 def account_unlock(request: PanelRequest, name: str, pk: int) -> HttpResponse:
+    """The lock goes at once."""
     person = account_of(request, name, pk)
     actions.unlock_account(person, by=request.actor)
     messages.success(request, _("%(address)s is unlocked.") % {"address": person.address})
@@ -136,8 +140,7 @@ def account_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%(address)s is deleted.") % {"address": person.address})
             return redirect("domain", name)
-    leading_here = person.alias_targets.select_related("alias").order_by("alias__address")[:50]
-    values = {"domain": person.domain, "account": person, "form": form, "leading_here": leading_here}
+    values = {"domain": person.domain, "account": person, "form": form, "aliases": _aliases_to(person)}
     return render(request, "accounts/delete.html", values)
 
 
@@ -146,19 +149,34 @@ def _account_page(request: PanelRequest, person: Account, **forms: object) -> Ht
         "domain": person.domain,
         "account": person,
         "life": _life(person),
-        "aliases": person.alias_targets.select_related("alias").order_by("alias__address")[:50],
-        "form": AccountForm(
-            initial={
-                "name": person.name,
-                "quota": person.quota_bytes // MEBIBYTE,
-                "language": person.language,
-            }
-        ),
+        "life_key": person.address,
+        "aliases": _aliases_to(person),
+        "form": AccountForm(initial=initial_of(person)),
         "password_form": NewPasswordForm(),
-        "lock_form": LockForm(),
         **forms,
     }
     return render(request, "accounts/account.html", values)
+
+
+def _password_page(
+    request: PanelRequest, person: Account, shown: str, *, is_new: bool = False
+) -> HttpResponse:
+    """shown: a random password, which is seen here and never again."""
+    values = {
+        "domain": person.domain,
+        "account": person,
+        "password": shown,
+        "is_new": is_new,
+        "life": _life(person),
+        "life_key": person.address,
+        "saved_at": person.password_changed_at,
+    }
+    return render(request, "accounts/password_set.html", values)
+
+
+def _aliases_to(person: Account) -> list[str]:
+    targets = person.alias_targets.select_related("alias").order_by("alias__address")
+    return [target.alias.address for target in targets[:50]]
 
 
 def _life(person: Account) -> object:

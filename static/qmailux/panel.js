@@ -1,11 +1,64 @@
 // The panel works without this file; it only adds comfort.
 "use strict";
 
+document.documentElement.classList.remove("no-script");
+
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-copy]");
-  if (!button || !navigator.clipboard) return;
-  navigator.clipboard.writeText(button.dataset.copy).then(() => {
-    button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), 1500);
-  });
+  const copy = event.target.closest("button[data-copy]");
+  if (copy) copyText(copy);
+  const reveal = event.target.closest("button[data-reveal]");
+  if (reveal) toggleReveal(reveal);
+  const close = event.target.closest("dialog [data-close]");
+  if (close) {
+    event.preventDefault();
+    close.closest("dialog").close();
+  }
+  const opener = event.target.closest("a[data-dialog]");
+  if (opener && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    openDialog(opener.href);
+  }
+  // A menu closes when something else is clicked.
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
 });
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+async function copyText(button) {
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), 1500);
+}
+
+function toggleReveal(button) {
+  const field = document.getElementById(button.dataset.reveal);
+  const hidden = field.type === "password";
+  field.type = hidden ? "text" : "password";
+  const words = button.textContent;
+  button.textContent = button.dataset.hide;
+  button.dataset.hide = words;
+}
+
+// The part of another page that asks for a confirmation, shown here; its form leads on as it would there.
+async function openDialog(address) {
+  const answer = await fetch(address, { headers: { "X-Requested-With": "dialog" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const part = page.querySelector("[data-dialog-part]");
+  if (!answer.ok || answer.redirected || !part) {
+    window.location.assign(address);
+    return;
+  }
+  const dialog = document.createElement("dialog");
+  dialog.append(document.adoptNode(part));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -62,9 +62,9 @@ def test_password_change_ends_other_sessions(ala: Account) -> None:
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"current": "zle", "password": "Calkiem-Inne-4", "repeated": "Calkiem-Inne-4"}, "not your current"),
-        ({"current": PASSWORD, "password": "krótkie", "repeated": "krótkie"}, "at least 8"),
-        ({"current": PASSWORD, "password": "Calkiem-Inne-4", "repeated": "inne"}, "differ"),
+        ({"current": "zle", "password": "Calkiem-Inne-4", "repeated": "Calkiem-Inne-4"}, "To nie jest"),
+        ({"current": PASSWORD, "password": "krótkie", "repeated": "krótkie"}, "co najmniej 8"),
+        ({"current": PASSWORD, "password": "Calkiem-Inne-4", "repeated": "inne"}, "różnią"),
     ],
 )
 def test_refused_password_says_why_and_changes_nothing(
@@ -86,7 +86,7 @@ def test_superadmin_adds_a_domain_and_its_postmaster_an_account(root: Account, p
 
 def test_taken_name_is_refused_at_its_field(pola: Account, ala: Account) -> None:
     answer = logged_in(pola).post("/domain/firma.test/accounts/add/", {"localpart": "ala"})
-    assert "already an account ala@firma.test" in answer.content.decode()
+    assert "Konto ala@firma.test już istnieje" in answer.content.decode()
 
 
 def test_postmaster_locks_unlocks_and_deletes(pola: Account, ala: Account) -> None:

@@ -30,7 +30,7 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "account-add": (302, 404, 200, 404, 200),
     "account": (302, 404, 200, 404, 200),
     "account-password": (302, 405, 405, 405, 405),
-    "account-lock": (302, 405, 405, 405, 405),
+    "account-lock": (302, 404, 200, 404, 200),
     "account-unlock": (302, 405, 405, 405, 405),
     "account-delete": (302, 404, 200, 404, 200),
     "aliases": (302, 404, 200, 404, 200),
@@ -38,9 +38,23 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "alias-delete": (302, 404, 200, 404, 200),
     "server": (302, 403, 403, 403, 200),
     "health": (200, 200, 200, 200, 200),
-    "set_language": (302, 302, 302, 302, 302),
+    "language": (405, 405, 405, 405, 405),
+    "theme": (405, 405, 405, 405, 405),
+    "admin-login": (200, 302, 302, 302, 302),
+    "admin-logout": (405, 405, 405, 405, 405),
+    "admin-password": (302, 302, 302, 302, 302),
+    "life": (302, 404, 200, 404, 200),
+    "alias": (302, 404, 200, 404, 200),
 }
-CHANGING = ("account-password", "account-lock", "account-unlock", "account-delete", "account", "alias-delete")
+CHANGING = (
+    "account-password",
+    "account-lock",
+    "account-unlock",
+    "account-delete",
+    "account",
+    "alias",
+    "alias-delete",
+)
 
 
 def own_patterns() -> list[URLPattern]:
@@ -69,7 +83,7 @@ def paths(firma: object, ala: Account, console: Actor) -> dict[str, str]:
         name: reverse(
             name,
             kwargs={
-                key: {"name": "firma.test", "pk": alias.pk if name.startswith("alias-") else ala.pk}[key]
+                key: {"name": "firma.test", "pk": alias.pk if name.startswith("alias") else ala.pk}[key]
                 for key in pattern.pattern.converters
             },
         )

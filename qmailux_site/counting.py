@@ -1,0 +1,44 @@
+"""Counts that never scan a big table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, models
+from django.utils.formats import number_format
+
+# Up to here rows are really counted.
+COUNTED_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """number: for plural forms; shown with its groups, and with a + where there are more."""
+
+    number: int
+    is_exact: bool
+
+    def __str__(self) -> str:
+        shown = number_format(self.number, use_l10n=True, force_grouping=True)
+        return shown if self.is_exact else f"{shown}+"
+
+    def __int__(self) -> int:
+        return self.number
+
+
+def count_of(rows: models.QuerySet[Any]) -> Count:
+    """Exact for small results; for a whole big table the database's own estimate, else "10,000+"."""
+    counted = rows.order_by()[: COUNTED_ROWS + 1].count()
+    if counted <= COUNTED_ROWS:
+        return Count(counted, is_exact=True)
+    return Count(max(_estimate(rows), COUNTED_ROWS), is_exact=False)
+
+
+def _estimate(rows: models.QuerySet[Any]) -> int:
+    if connection.vendor != "postgresql" or rows.query.where:
+        return 0
+    with connection.cursor() as cursor:
+        table = rows.model._meta.db_table
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [f'"{table}"'])
+        return int(cursor.fetchone()[0])
