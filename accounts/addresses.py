@@ -65,6 +65,14 @@ def parse_address(text: str, *, field: str = "address") -> Address:
     return address
 
 
+def is_same_address(typed: str, address: str) -> bool:
+    """Whether somebody meant this stored address, whatever the spelling of the domain and the case."""
+    try:
+        return str(parse_address(typed)) == address
+    except ActionRefused:
+        return typed.strip().lower() == address  # one that no rule of today would accept
+
+
 def account_localpart(text: str, *, field: str = "localpart") -> str:
     """The name before the @ of a new account, in lower case; names reserved by the software are refused."""
     localpart = _localpart(text.strip(), _ACCOUNT_CHARACTERS, field)

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
+from accounts.addresses import is_same_address
 from accounts.models import Account, Language, LockMode
 from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
@@ -169,8 +170,8 @@ class DeleteForm(PanelForm):
         self.expected = expected
 
     def clean_typed(self) -> str:
-        typed: str = self.cleaned_data["typed"].strip().lower()
-        if typed != self.expected:
+        typed: str = self.cleaned_data["typed"]
+        if not is_same_address(typed, self.expected):
             raise forms.ValidationError(_("This is another text than the address."))
         return typed
 

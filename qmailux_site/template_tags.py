@@ -14,6 +14,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from accounts.quotas import format_bytes
+from domains.names import display_domain
 
 register = Library()
 
@@ -46,6 +47,13 @@ def clock(when: datetime.datetime | None) -> SafeString:
 def size(size_bytes: int) -> str:
     """Bytes in MB or GB, with the locale's decimal mark."""
     return format_bytes(size_bytes, get_language() or "en")
+
+
+@register.filter
+def readable(address: str) -> str:
+    """An address or a domain as people write it: żółw.example, not xn--w-uga1v8h.example."""
+    localpart, at, domain = address.rpartition("@")
+    return f"{localpart}{at}{display_domain(domain)}"
 
 
 @register.filter

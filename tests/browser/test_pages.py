@@ -160,6 +160,7 @@ def test_password_is_changed_by_keyboard_and_without_javascript(
 def _cookies(people: dict[str, Account], who: str, language: str) -> list[tuple[str, str]]:
     cookies = [("django_language", language)]
     if who:
+        Account.objects.filter(pk=people[who].pk).update(language=language)
         client = Client()
         client.force_login(people[who], backend="accounts.backends.AddressBackend")
         cookies.append(("sessionid", client.cookies["sessionid"].value))

@@ -80,7 +80,7 @@ def test_superadmin_adds_a_domain_and_its_postmaster_an_account(root: Account, p
     logged_in(root).post("/domains/add/", {"name": "Nowa.test", "language": "pl"})
     assert Domain.objects.filter(name="nowa.test").exists()
     answer = logged_in(pola).post("/domain/firma.test/accounts/add/", {"localpart": "ewa", "name": "Ewa"})
-    assert "shown only now" in answer.content.decode()
+    assert "pokazane tylko teraz" in answer.content.decode()
     assert Account.objects.filter(address="ewa@firma.test").exists()
 
 
