@@ -8,7 +8,6 @@ another system stands in password_hash. A row with neither gets a random passwor
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,11 +21,12 @@ from accounts.actor import Actor
 from accounts.addresses import account_localpart, parse_address
 from accounts.csvfile import BadFile, Columns, FileError, Row, read_rows
 from accounts.models import Account, Alias, Language
+from accounts.names import person_name
 from accounts.passwords import check_policy, imported_hash, normalise, random_password
 from accounts.quotas import parse_quota_mb
 from audit import record as audit
 from domains.models import Domain
-from domains.names import canonical_domain, describe_character
+from domains.names import canonical_domain
 from qmailux_site.errors import ActionRefused, NotAllowed
 
 COLUMNS = Columns(
@@ -127,7 +127,7 @@ def _check_row(row: Row, domains: dict[str, Domain]) -> CheckedRow:
         domain=domain,
         localpart=localpart,
         password_hash="",
-        name=_name(row.values.get("name", "")),
+        name=person_name(row.values.get("name", "")),
         quota_bytes=parse_quota_mb(row.values.get("quota_mb", ""), field="quota_mb"),
         language=_language(row.values.get("language", "")),
     )
@@ -144,18 +144,6 @@ def _with_password(row: Row, account: NewAccount) -> CheckedRow:
         return CheckedRow(row.line, account, random_password(), is_random=True)
     check_policy(password, address=account.address, name=account.name)
     return CheckedRow(row.line, account, password)
-
-
-def _name(text: str) -> str:
-    """On one line: spreadsheets break lines in cells, and a name goes into headers of mail."""
-    name = " ".join(text.split())
-    if len(name) > 150:
-        raise ActionRefused("name", _("A name has at most 150 characters."))
-    for character in name:
-        if unicodedata.category(character) == "Cc":
-            sentence = _("A name cannot contain the character %(character)s.")
-            raise ActionRefused("name", sentence % {"character": describe_character(character)})
-    return name
 
 
 def _language(text: str) -> str:

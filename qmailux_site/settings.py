@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import dj_database_url
@@ -29,6 +30,13 @@ def _secret(name: str, default_file: Path) -> str:
         ) from error
 
 
+def _bound_hosts(bind: str) -> set[str]:
+    """The panel's own address, where it listens on one; none where it listens on all."""
+    if bind == "*" or ip_address(bind).is_unspecified:
+        return set()
+    return {f"[{bind}]" if ":" in bind else bind}
+
+
 QMAILUX_HOME = Path(env.str("QMAILUX_HOME", str(BASE_DIR / "var"))).absolute()
 QMAILUX_LAYOUT = Layout(
     home=QMAILUX_HOME,
@@ -42,7 +50,8 @@ QMAILUX_PRODUCT_NAME = env.str("QMAILUX_PRODUCT_NAME", "QmaiLux")
 DEBUG = env.bool("QMAILUX_DEBUG", False)
 SECRET_KEY = _secret("QMAILUX_SECRET_KEY", QMAILUX_LAYOUT.secrets / "django_key")
 ALLOWED_HOSTS = env.list(
-    "QMAILUX_ALLOWED_HOSTS", [QMAILUX_LAYOUT.hostname, "localhost", "127.0.0.1", "[::1]"]
+    "QMAILUX_ALLOWED_HOSTS",
+    sorted({QMAILUX_LAYOUT.hostname, "localhost", "127.0.0.1", "[::1]", *_bound_hosts(QMAILUX_LAYOUT.bind)}),
 )
 
 INSTALLED_APPS = [

@@ -12,6 +12,7 @@ from accounts.actions.taken import free_addresses, link_targets, locked_domain, 
 from accounts.actor import Actor
 from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart
 from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language
+from accounts.names import person_name
 from accounts.passwords import check_policy, normalise
 from audit import record as audit
 from domains.models import Domain
@@ -52,6 +53,7 @@ def add_account(
     """
     by.must_manage(domain)
     localpart = account_localpart(localpart)
+    name = person_name(name)
     address = joined_address(localpart, domain)
     if domain.kind != Domain.Kind.HOSTED:
         raise ActionRefused("domain", _("%(domain)s is passed on to another server.") % {"domain": domain})
@@ -91,6 +93,7 @@ def add_operator(
 ) -> Account:
     """A login to the panel without a mailbox; rendered nowhere in the mail plane."""
     by.must_be_superadmin()
+    name = person_name(name)
     localpart, at, domain_name = address.strip().lower().rpartition("@")
     if (
         not at
@@ -146,6 +149,8 @@ def edit_account(
         by.must_outrank(account)
     else:
         by.must_be(account)
+    if name is not None:
+        name = person_name(name)
     with transaction.atomic():
         if account.domain is not None:
             locked_domain(account.domain)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from provisioning.layout import Layout
 from provisioning.render.engine import render
+from provisioning.render.quoting import ini_value
 from qmailux_site.errors import UnsafeValue
 
 
@@ -37,10 +38,10 @@ def settings(layout: Layout, programs: Sequence[Program], *, control: Path, open
     """The whole supervisord.conf; programs in the order of their start. control: for socket and pid file."""
     return render(
         "supervisor/supervisord.conf.j2",
-        socket=value(control / "supervisor.sock"),
-        pid_file=value(control / "supervisord.pid"),
-        log_file=value(layout.log / "supervisord.log"),
-        log_folder=value(layout.log),
+        socket=ini_value(str(control / "supervisor.sock")),
+        pid_file=ini_value(str(control / "supervisord.pid")),
+        log_file=ini_value(str(layout.log / "supervisord.log")),
+        log_folder=ini_value(str(layout.log)),
         open_files=open_files,
         programs=[_quoted(program) for program in programs],
     )
@@ -48,29 +49,21 @@ def settings(layout: Layout, programs: Sequence[Program], *, control: Path, open
 
 def _quoted(program: Program) -> dict[str, object]:
     return {
-        "name": value(program.name),
-        "command": value(shlex.join(program.argv)),
-        "folder": value(program.folder),
-        "user": value(program.user),
-        "umask": value(program.umask),
+        "name": ini_value(program.name),
+        "command": ini_value(shlex.join(program.argv)),
+        "folder": ini_value(str(program.folder)),
+        "user": ini_value(program.user),
+        "umask": ini_value(program.umask),
         "stop_seconds": program.stop_seconds,
-        "log": value(program.log),
+        "log": ini_value(str(program.log)),
         "environment": ",".join(
             f"{name}={environment_value(text)}" for name, text in sorted(program.environment.items())
         ),
     }
 
 
-def value(raw: str | Path) -> str:
-    """For the right side of "name=": one line, "%" doubled; a blank and ";" or "#" would begin a comment."""
-    text = str(raw)
-    if not text or text != text.strip() or not text.isprintable() or " ;" in text or " #" in text:
-        raise UnsafeValue("supervisord.conf", text)
-    return text.replace("%", "%%")
-
-
 def environment_value(text: str) -> str:
     """In double quotes, as supervisor's own splitting of "environment" wants it."""
     if '"' in text or "\\" in text:
         raise UnsafeValue("environment in supervisord.conf", text)
-    return f'"{value(text)}"' if text else '""'
+    return f'"{ini_value(text)}"' if text else '""'

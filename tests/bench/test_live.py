@@ -22,6 +22,7 @@ from tests.mail.instance import wait_until
 from tests.stack.instance import CODE, Instance
 
 ROUNDS = 40
+LOGIN_OF_LIMIT = "konto00003"
 _numbers = count()
 
 
@@ -96,7 +97,7 @@ def test_at_100_000_accounts_in_50_000_domains(running: Instance, small: Samples
 def _measure(running: Instance, domain: Domain, *, rounds: int = ROUNDS) -> Samples:
     """Password changes of one account after the other, and as many new accounts."""
     stored = make_password(PASSWORD)
-    account = Account.objects.filter(domain=domain, localpart__startswith="konto").order_by("?")[0]
+    account = _somebody(domain)
     account.set_password(PASSWORD)
     passwords = [clients.seconds_to_new_password(running, account, number) for number in range(rounds)]
     recipients = [
@@ -104,6 +105,12 @@ def _measure(running: Instance, domain: Domain, *, rounds: int = ROUNDS) -> Samp
         for _round in range(rounds)
     ]
     return Samples(passwords, recipients)
+
+
+def _somebody(domain: Domain) -> Account:
+    """Anybody but the one whose logins are the limit: that one keeps the password."""
+    own = Account.objects.filter(domain=domain, localpart__startswith="konto")
+    return own.exclude(localpart=LOGIN_OF_LIMIT).order_by("?")[0]
 
 
 def _take_over(running: Instance) -> None:
@@ -115,7 +122,7 @@ def _take_over(running: Instance) -> None:
 
 
 def _report(running: Instance, report: Report, taken: Samples, small: Samples, size: str) -> None:
-    address = Account.objects.filter(localpart="konto00003").order_by("address")[0].address
+    address = Account.objects.filter(localpart=LOGIN_OF_LIMIT).order_by("address")[0].address
     logins = [clients.seconds_of_login(running, address) for _round in range(20)]
     answers = [clients.seconds_of_recipient(running, address) for _round in range(20)]
     report.add(

@@ -27,6 +27,18 @@ def test_account_takes_language_and_quota_of_its_domain(firma: Domain, console: 
     assert (account.quota_bytes, account.language) == (5 * MB, "en")
 
 
+@pytest.mark.parametrize("name", ["Ala\x00Nowak", "Ala\x1b[31m", "n" * 151])
+def test_a_name_that_no_header_can_carry_is_refused(firma: Domain, console: Actor, name: str) -> None:
+    with pytest.raises(ActionRefused) as refused:
+        actions.add_account(domain=firma, localpart="ola", password=PASSWORD, name=name, by=console)
+    assert refused.value.field == "name"
+    assert not Account.objects.filter(localpart="ola").exists()
+
+
+def test_a_name_in_several_lines_is_put_on_one(ala: Account, console: Actor) -> None:
+    assert actions.edit_account(ala, name="Ala\r\n Nowak\t", by=console).name == "Ala Nowak"
+
+
 def test_ADR_02_same_address_in_other_letter_case_is_refused(
     ala: Account, firma: Domain, console: Actor
 ) -> None:
