@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from accounts.querysets import AccountManager, AliasQuerySet
+from accounts.querysets import AccountManager, AliasQuerySet, AppPasswordQuerySet
 from provisioning.layout import home_of_account
 
 
@@ -70,6 +70,7 @@ class Account(AbstractBaseUser):
     managed_domains = models.ManyToManyField("domains.Domain", related_name="managers", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    second_factor_at = models.DateTimeField(null=True, blank=True)
 
     USERNAME_FIELD = "address"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -115,6 +116,27 @@ class Account(AbstractBaseUser):
     @property
     def home(self) -> str:
         return home_of_account(self.uuid.hex)
+
+
+class AppPassword(models.Model):
+    """A password for one mail program, beside the main one. Its first characters, the selector, find it."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="app_passwords")
+    name = models.CharField(_("name"), max_length=60)
+    selector = models.CharField(max_length=8, unique=True)
+    password = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AppPasswordQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="app_password_name_once_in_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class DeletedMailbox(models.Model):
