@@ -70,6 +70,7 @@ class Account(AbstractBaseUser):
     managed_domains = models.ManyToManyField("domains.Domain", related_name="managers", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    must_change_password = models.BooleanField(default=False, db_default=False)
     second_factor_at = models.DateTimeField(null=True, blank=True)
 
     USERNAME_FIELD = "address"
@@ -137,6 +138,17 @@ class AppPassword(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class MailboxUsage(models.Model):
+    """Counted by the mail plane, copied here every few minutes: when, says the node's usage_counted_at."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
+    used_bytes = models.BigIntegerField()
+    message_count = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.account_id)
 
 
 class DeletedMailbox(models.Model):

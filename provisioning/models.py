@@ -21,6 +21,7 @@ class Node(models.Model):
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.LOCAL)
     address = models.CharField(max_length=253, blank=True, help_text=_("Host name or address, for SSH."))
     created_at = models.DateTimeField(auto_now_add=True)
+    usage_counted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

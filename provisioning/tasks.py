@@ -17,6 +17,7 @@ from accounts.models import DeletedMailbox
 from provisioning.apply import Applier
 from provisioning.hosts import host_of
 from provisioning.models import Change, Node
+from provisioning.usage import count_usage
 from qmailux_site.errors import QmailuxError
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,16 @@ def node_sweep() -> None:
     """Apply what a dead broker or worker left behind."""
     for node in Node.objects.filter(pk__in=Change.objects.values("node_id").distinct()):
         node_apply(node.pk)
+
+
+@shared_task(name="provisioning.tasks.node_count_usage")
+def node_count_usage() -> None:
+    """Used space and messages of every mailbox, for the panel."""
+    for node in Node.objects.all():
+        try:
+            count_usage(node, host_of(node))
+        except QmailuxError as error:
+            log.warning("usage not counted node=%s: %s", node.name, error)
 
 
 @shared_task(name="provisioning.tasks.node_purge_deleted")

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "qmailux_site.middleware.ActorMiddleware",
     "qmailux_site.middleware.RefusalMiddleware",
+    "qmailux_site.password_change.PasswordChangeMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

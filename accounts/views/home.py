@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.actions import change_password
 from accounts.forms import OwnPasswordForm, add_refusal
-from accounts.models import Account
+from accounts.models import Account, MailboxUsage
 from accounts.views.mail_programs import has_own_authority, mail_servers
 from provisioning.life import NEXT_LOOK_MILLISECONDS, Life, life_of
 from qmailux_site.errors import ActionRefused
@@ -29,6 +29,7 @@ def home(request: PanelRequest) -> HttpResponse:
         "account": account,
         "domain_is_locked": account.domain is not None and account.domain.is_locked,
         "life": _life(account),
+        "usage": usage_of(account),
         "servers": [server for server in mail_servers() if server.is_recommended],
         "has_own_authority": has_own_authority(),
     }
@@ -70,3 +71,16 @@ def _life(account: Account) -> Life | None:
     if account.domain is None or not account.has_mailbox:
         return None
     return life_of(account.domain.scope, account.address)
+
+
+def usage_of(account: Account) -> dict[str, object] | None:
+    """Used space, messages and the time of the count; None before the first one."""
+    counted_at = account.domain.node.usage_counted_at if account.domain else None
+    if counted_at is None:
+        return None
+    usage = MailboxUsage.objects.filter(account=account).first()
+    return {
+        "used_bytes": usage.used_bytes if usage else 0,
+        "message_count": usage.message_count if usage else 0,
+        "counted_at": counted_at,
+    }
