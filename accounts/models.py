@@ -151,6 +151,29 @@ class MailboxUsage(models.Model):
         return str(self.account_id)
 
 
+class Notice(models.Model):
+    """A letter to the owner that has not been sent yet. detail: a name that the sentence needs."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password"  # noqa: S105  # a kind
+        SECOND_FACTOR_ON = "second_factor_on"
+        SECOND_FACTOR_OFF = "second_factor_off"
+        APP_PASSWORD = "app_password"  # noqa: S105  # a kind
+        APP_PASSWORD_GONE = "app_password_gone"  # noqa: S105  # a kind
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=24)
+    detail = models.CharField(max_length=60, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 class DeletedMailbox(models.Model):
     """Mail of a deleted account: kept below the old folder, which no login can reach, until it is purged."""
 

@@ -26,5 +26,6 @@ app.conf.beat_schedule = {
         "schedule": 120.0,
         "options": {"expires": 119},
     },
+    "notices": {"task": "accounts.tasks.send_notices", "schedule": 30.0, "options": {"expires": 29}},
     "purge-deleted": {"task": "provisioning.tasks.node_purge_deleted", "schedule": 3600.0},
 }

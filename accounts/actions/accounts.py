@@ -7,11 +7,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import notices
 from accounts.actions.limits import check_largest_quota, check_new_accounts, check_quota_sum
 from accounts.actions.taken import free_addresses, link_targets, locked_domain, take_address
 from accounts.actor import Actor
 from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart
-from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language
+from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language, Notice
 from accounts.passwords import check_policy, normalise
 from audit import record as audit
 from domains.models import Domain
@@ -133,6 +134,7 @@ def change_password(account: Account, *, password: str, by: Actor) -> None:
         account.must_change_password = _is_handed_over(by, to=account)
         account.save(update_fields=["password", "password_changed_at", "must_change_password"])
         audit.record(by, "account.password_changed", account.address, scope=_scope(account))
+        notices.record(account, Notice.Kind.PASSWORD, by=by)
         _record(account)
 
 

@@ -8,8 +8,9 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from accounts import notices
 from accounts.actor import Actor
-from accounts.models import Account, AppPassword
+from accounts.models import Account, AppPassword, Notice
 from audit import record as audit
 from provisioning import outbox
 from qmailux_site.errors import ActionRefused, NotAllowed
@@ -41,6 +42,7 @@ def add_app_password(account: Account, *, name: str, by: Actor) -> tuple[AppPass
             raise ActionRefused("name", sentence % {"limit": MOST_APP_PASSWORDS})
         made = _saved(AppPassword(account=account, name=name, selector=selector, password=encoded))
         audit.record(by, "app_password.added", account.address, scope=account.domain.name, name=name)
+        notices.record(account, Notice.Kind.APP_PASSWORD, by=by, detail=name)
         outbox.record(account.domain.scope, [account.address], nodes=[account.domain.node])
     return made, selector + password
 
@@ -60,6 +62,7 @@ def revoke_app_password(app_password: AppPassword, *, by: Actor) -> None:
         name=app_password.name,
     )
     app_password.delete()
+    notices.record(account, Notice.Kind.APP_PASSWORD_GONE, by=by, detail=app_password.name)
     if account.domain is not None:
         outbox.record(account.domain.scope, [account.address], nodes=[account.domain.node])
 

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts import notices
 from accounts.actions.app_passwords import CHARACTERS, must_own
 from accounts.actor import Actor
-from accounts.models import Account
+from accounts.models import Account, Notice
 from audit import record as audit
 from provisioning import outbox
 from qmailux_site.errors import ActionRefused
@@ -78,5 +79,7 @@ def _set(account: Account, *, is_on: bool, by: Actor) -> None:
     account.save(update_fields=["second_factor_at"])
     action = "account.second_factor_on" if is_on else "account.second_factor_off"
     audit.record(by, action, account.address, scope=account.domain.name if account.domain else "")
+    kind = Notice.Kind.SECOND_FACTOR_ON if is_on else Notice.Kind.SECOND_FACTOR_OFF
+    notices.record(account, kind, by=by)
     if account.domain is not None and account.has_mailbox:
         outbox.record(account.domain.scope, [account.address], nodes=[account.domain.node])
