@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import is_same_address
@@ -96,6 +97,15 @@ class OwnPasswordForm(CurrentPasswordForm):
         _("New password"),
         autocomplete="new-password",
         help_text=_("At least 8 characters. Several words are easier to remember than one with signs."),
+    )
+    # The current password stays at home.
+    password.widget.attrs.update(
+        {
+            "hx-post": reverse_lazy("password-strength"),
+            "hx-trigger": "input changed delay:400ms",
+            "hx-target": "#strength",
+            "hx-params": "password,csrfmiddlewaretoken",
+        }
     )
     repeated = _password_field(_("New password again"), autocomplete="new-password")
 

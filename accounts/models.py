@@ -151,6 +151,31 @@ class MailboxUsage(models.Model):
         return str(self.account_id)
 
 
+class LastLogin(models.Model):
+    """The newest login of an account through one door: the panel, or a protocol of mail."""
+
+    PANEL = "panel"
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="last_logins")
+    protocol = models.CharField(max_length=12)
+    address = models.CharField(max_length=45)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "protocol"], name="last_login_once_a_protocol"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.address}"
+
+    @property
+    def label(self) -> str:
+        names = {"imap": "IMAP", "pop3": "POP3", "managesieve": "ManageSieve"}
+        return names.get(self.protocol) or str(_("panel"))
+
+
 class Notice(models.Model):
     """A letter to the owner that has not been sent yet. detail: a name that the sentence needs."""
 

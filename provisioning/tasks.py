@@ -16,6 +16,7 @@ from accounts.actor import Actor
 from accounts.models import DeletedMailbox
 from provisioning.apply import Applier
 from provisioning.hosts import host_of
+from provisioning.last_logins import read_last_logins
 from provisioning.models import Change, Node
 from provisioning.usage import count_usage
 from qmailux_site.errors import QmailuxError
@@ -47,12 +48,13 @@ def node_sweep() -> None:
 
 @shared_task(name="provisioning.tasks.node_count_usage")
 def node_count_usage() -> None:
-    """Used space and messages of every mailbox, for the panel."""
+    """Used space, messages and last logins of every mailbox, for the panel."""
     for node in Node.objects.all():
         try:
             count_usage(node, host_of(node))
+            read_last_logins(node, host_of(node))
         except QmailuxError as error:
-            log.warning("usage not counted node=%s: %s", node.name, error)
+            log.warning("usage and logins not read node=%s: %s", node.name, error)
 
 
 @shared_task(name="provisioning.tasks.node_purge_deleted")

@@ -12,7 +12,16 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Account
 
-ALLOWED_PAGES = {"password", "password-life", "admin-password", "logout", "language", "theme", "health"}
+ALLOWED_PAGES = {
+    "password",
+    "password-life",
+    "password-strength",
+    "admin-password",
+    "logout",
+    "language",
+    "theme",
+    "health",
+}
 
 
 class PasswordChangeMiddleware:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("language/", login.language, name="language"),
     path("theme/", login.theme, name="theme"),
     path("password/", home.password, name="password"),
+    path("password/strength/", home.password_strength, name="password-strength"),
     path("password/life/", home.password_life, name="password-life"),
     path("app-passwords/", app_passwords.app_passwords, name="app-passwords"),
     path("app-passwords/<int:pk>/revoke/", app_passwords.app_password_revoke, name="app-password-revoke"),

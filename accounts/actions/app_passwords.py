@@ -49,8 +49,8 @@ def add_app_password(account: Account, *, name: str, by: Actor) -> tuple[AppPass
 
 @transaction.atomic
 def revoke_app_password(app_password: AppPassword, *, by: Actor) -> None:
-    """No program logs in with it any more; sessions that are open stay. The owner, or who manages the
-    account.
+    """No program logs in with it any more, and the account's open sessions end. The owner, or who manages
+    the account.
     """
     account = app_password.account
     by.must_be(account)

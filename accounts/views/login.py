@@ -19,7 +19,7 @@ from django.views.i18n import set_language
 from accounts.actions import edit_account
 from accounts.forms import LoginForm
 from accounts.models import Account, Language
-from accounts.views.second_factor import wait_for_code
+from accounts.views.second_factor import note_panel_login, wait_for_code
 from qmailux_site.middleware import PanelRequest
 from qmailux_site.navigation import THEME_COOKIE, THEMES
 
@@ -46,6 +46,8 @@ class PanelLogin(LoginView):
         account = form.get_user()
         if isinstance(account, Account) and account.second_factor_at is not None:
             return wait_for_code(self.request, account, self.get_success_url())
+        if isinstance(account, Account):
+            note_panel_login(self.request, account)
         return super().form_valid(form)
 
 

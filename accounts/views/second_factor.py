@@ -10,6 +10,7 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -21,9 +22,9 @@ from django_otp import match_token
 from accounts import actions
 from accounts.backends import may_enter
 from accounts.forms import CodeForm, CurrentPasswordForm, add_refusal
-from accounts.models import Account
+from accounts.models import Account, LastLogin
 from qmailux_site.errors import ActionRefused
-from qmailux_site.middleware import PanelRequest
+from qmailux_site.middleware import PanelRequest, client_address
 
 BACKEND = "accounts.backends.AddressBackend"
 WAITING = "waiting_for_code"
@@ -38,6 +39,12 @@ def wait_for_code(request: HttpRequest, account: Account, next_url: str) -> Http
     return redirect("login-code")
 
 
+def note_panel_login(request: HttpRequest, account: Account) -> None:
+    """For the owner to see; no change of anything."""
+    seen = {"address": client_address(request) or "", "at": timezone.now()}
+    LastLogin.objects.update_or_create(account=account, protocol=LastLogin.PANEL, defaults=seen)
+
+
 @sensitive_post_parameters()
 @never_cache
 def login_code(request: HttpRequest) -> HttpResponse:
@@ -50,6 +57,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
         if match_token(account, form.cleaned_data["code"]) is not None:
             del request.session[WAITING]
             login(request, account, backend=BACKEND)
+            note_panel_login(request, account)
             return redirect(next_url)
         form.add_error("code", _("This code is wrong or has run out. Wait a moment and enter a new one."))
     return render(request, "accounts/login_code.html", {"form": form})

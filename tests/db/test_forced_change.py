@@ -47,3 +47,17 @@ def test_changed_password_ends_every_session_but_the_own(ala: Account) -> None:
     change_own(here, PASSWORD)
     assert here.get(reverse("home")).status_code == 200
     assert elsewhere.get(reverse("home")).status_code == 302
+
+
+def strength_shown(account: Account, password: str) -> str:
+    url = reverse("password-strength")
+    return logged_in(account).post(url, {"password": password}).content.decode()
+
+
+def test_strength_is_shown_and_a_refusal_says_why(ala: Account) -> None:
+    ala.language = "en"
+    ala.save()
+    assert 'value="0"' in strength_shown(ala, "krotkie")
+    assert "8" in strength_shown(ala, "krotkie")
+    assert 'value="4"' in strength_shown(ala, "Cztery zielone papugi jedza obiad")
+    assert "papugi" not in strength_shown(ala, "Cztery zielone papugi jedza obiad")

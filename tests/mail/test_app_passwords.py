@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import poplib
 import smtplib
 
@@ -123,3 +124,26 @@ def test_second_factor_leaves_the_mail_plane_to_app_passwords(
     actions.turn_off_second_factor(jan, by=owner)
     plane.apply()
     assert all(mail_logins(wire, jan.address, PASSWORD).values())
+
+
+def test_revoked_app_password_ends_open_sessions_and_a_new_one_none(
+    wire: Wire, plane: MailInstance, jan: Account, owner: Actor
+) -> None:
+    phone, password = actions.add_app_password(jan, name="Telefon", by=owner)
+    plane.apply()
+    session = wire.imap(jan.address, password)
+    client = session.__enter__()
+    actions.add_app_password(jan, name="Laptop", by=owner)
+    plane.apply()
+    assert client.noop()[0] == "OK"
+    actions.revoke_app_password(phone, by=owner)
+    plane.apply()
+    wait_until(lambda: _is_cut(client), what="the session to end")
+
+
+def _is_cut(client: imaplib.IMAP4) -> bool:
+    try:
+        client.noop()
+    except (imaplib.IMAP4.abort, OSError):
+        return True
+    return False

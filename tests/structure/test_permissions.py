@@ -24,6 +24,7 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "second-factor-off": (302, 405, 405, 405, 405),
     "logout": (405, 405, 405, 405, 405),
     "password": (302, 200, 200, 200, 200),
+    "password-strength": (302, 405, 405, 405, 405),
     "password-life": (302, 200, 200, 200, 200),
     "app-passwords": (302, 200, 200, 200, 200),
     "app-password-revoke": (302, 405, 405, 405, 405),
