@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import is_same_address
@@ -65,14 +66,20 @@ class LoginForm(AuthenticationForm):
         self.fields["password"].label = _("Password")
 
 
-class OwnPasswordForm(PanelForm):
-    current = _password_field(_("Current password"), autocomplete="current-password")
-    password = _password_field(
-        _("New password"),
-        autocomplete="new-password",
-        help_text=_("At least 8 characters. Several words are easier to remember than one with signs."),
+class CodeForm(PanelForm):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "none"}),
     )
-    repeated = _password_field(_("New password again"), autocomplete="new-password")
+
+    def clean_code(self) -> str:
+        """Phones show the digits in groups."""
+        return "".join(str(self.cleaned_data["code"]).split()).lower()
+
+
+class CurrentPasswordForm(PanelForm):
+    current = _password_field(_("Current password"), autocomplete="current-password")
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,11 +91,38 @@ class OwnPasswordForm(PanelForm):
             raise forms.ValidationError(_("This is not your current password."))
         return current
 
+
+class OwnPasswordForm(CurrentPasswordForm):
+    password = _password_field(
+        _("New password"),
+        autocomplete="new-password",
+        help_text=_("At least 8 characters. Several words are easier to remember than one with signs."),
+    )
+    # The current password stays at home.
+    password.widget.attrs.update(
+        {
+            "hx-post": reverse_lazy("password-strength"),
+            "hx-trigger": "input changed delay:400ms",
+            "hx-target": "#strength",
+            "hx-params": "password,csrfmiddlewaretoken",
+        }
+    )
+    repeated = _password_field(_("New password again"), autocomplete="new-password")
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if "password" in cleaned and "repeated" in cleaned and cleaned["password"] != cleaned["repeated"]:
             self.add_error("repeated", _("The two new passwords differ."))
         return cleaned
+
+
+class AppPasswordForm(PanelForm):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("So that you recognise it later, such as: phone, Thunderbird at work."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
 
 
 class NewPasswordForm(PanelForm):

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from accounts.querysets import AccountManager, AliasQuerySet
+from accounts.querysets import AccountManager, AliasQuerySet, AppPasswordQuerySet
 from provisioning.layout import home_of_account
 
 
@@ -70,6 +70,8 @@ class Account(AbstractBaseUser):
     managed_domains = models.ManyToManyField("domains.Domain", related_name="managers", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    must_change_password = models.BooleanField(default=False, db_default=False)
+    second_factor_at = models.DateTimeField(null=True, blank=True)
 
     USERNAME_FIELD = "address"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -115,6 +117,86 @@ class Account(AbstractBaseUser):
     @property
     def home(self) -> str:
         return home_of_account(self.uuid.hex)
+
+
+class AppPassword(models.Model):
+    """A password for one mail program, beside the main one. Its first characters, the selector, find it."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="app_passwords")
+    name = models.CharField(_("name"), max_length=60)
+    selector = models.CharField(max_length=8, unique=True)
+    password = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AppPasswordQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="app_password_name_once_in_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MailboxUsage(models.Model):
+    """Counted by the mail plane, copied here every few minutes: when, says the node's usage_counted_at."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
+    used_bytes = models.BigIntegerField()
+    message_count = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+
+class LastLogin(models.Model):
+    """The newest login of an account through one door: the panel, or a protocol of mail."""
+
+    PANEL = "panel"
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="last_logins")
+    protocol = models.CharField(max_length=12)
+    address = models.CharField(max_length=45)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "protocol"], name="last_login_once_a_protocol"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.address}"
+
+    @property
+    def label(self) -> str:
+        names = {"imap": "IMAP", "pop3": "POP3", "managesieve": "ManageSieve"}
+        return names.get(self.protocol) or str(_("panel"))
+
+
+class Notice(models.Model):
+    """A letter to the owner that has not been sent yet. detail: a name that the sentence needs."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password"  # noqa: S105  # a kind
+        SECOND_FACTOR_ON = "second_factor_on"
+        SECOND_FACTOR_OFF = "second_factor_off"
+        APP_PASSWORD = "app_password"  # noqa: S105  # a kind
+        APP_PASSWORD_GONE = "app_password_gone"  # noqa: S105  # a kind
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=24)
+    detail = models.CharField(max_length=60, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.kind
 
 
 class DeletedMailbox(models.Model):

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
-    from accounts.models import Account, Alias  # noqa: F401  # named as text below
+    from accounts.models import Account, Alias, AppPassword  # noqa: F401  # named as text below
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -66,3 +66,15 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         return self.filter(
             pk__in=self.model._default_manager.filter(leading_there).values("pk")
         ) | self.filter(address__icontains=fragment)
+
+
+class AppPasswordQuerySet(models.QuerySet["AppPassword"]):
+    def visible_to(self, actor: Actor) -> Self:
+        """Those of the accounts that one sees."""
+        if actor.sees_everything:
+            return self
+        person = actor.person
+        if person is None:
+            return self.none()
+        mine = Q(account=person) | Q(account__domain__in=person.managed_domains.all())
+        return self.filter(mine)

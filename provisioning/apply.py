@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from provisioning.activate import activate
 from provisioning.desired import all_entries, entries_for, expand, server_keys
+from provisioning.endings import whose_sessions_end
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
@@ -316,12 +317,10 @@ class Applier:
     def _write(self, store: Store, diff: StoreDiff, outcome: Outcome) -> None:
         if not diff:
             return
+        ending = whose_sessions_end(store, diff)
         store.change(diff.upserts, diff.deletes)
         outcome.add(store.name, diff)
-        if store.name == "account":
-            kick(self.host, self.layout, diff.deletes)
-        elif store.name == "lock":
-            kick(self.host, self.layout, list(diff.upserts))
+        kick(self.host, self.layout, ending)
 
     def _refuse_full_disk(self) -> None:
         free = self.host.free_bytes()

@@ -15,6 +15,7 @@ from functools import partial
 from accounts.models import Account, Alias, AliasTarget
 from accounts.passwords import to_dovecot
 from domains.models import Domain, DomainAlias
+from provisioning.app_passwords import app_password_rows
 from provisioning.facts import (
     ACCOUNT_COLUMNS,
     AccountFact,
@@ -81,6 +82,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
             _domain_entries(out, name, domain)
     for address in sorted(addresses):
         _guarded(out, address, partial(_address_entries, out, address, facts))
+    put_app_passwords(out, addresses)
     touched = (names | addresses) - set(out.broken)
     if touched & set(server_keys(hostname)):
         _server_entries(out, hostname, facts_of_hostname(hostname))
@@ -122,6 +124,7 @@ def _all_entries(hostname: str) -> Desired:
                 _account_entries(out, account, domains[pk], catch_alls)
             except UnsafeValue as error:
                 out.broken[account.address] = str(error)
+    put_app_passwords(out)
     for batch in _batches(_addresses_beyond_accounts(domains.values())):
         facts = Facts(server_mailbox=SERVER_MAILBOX)
         facts.load(batch)
@@ -159,6 +162,13 @@ def facts_of_hostname(hostname: str) -> Facts:
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(f"{localpart}@{hostname}" for localpart in SERVER_NAMES)
     return facts
+
+
+def put_app_passwords(out: Collector, addresses: Iterable[str] | None = None) -> None:
+    rows, broken = app_password_rows(addresses)
+    for row in rows:
+        out.put("app_password", (row[0], row))
+    out.broken.update(broken)
 
 
 def _guarded(out: Collector, address: str, render: Callable[[], None]) -> None:
@@ -236,9 +246,11 @@ def _account_entries(
 ) -> None:
     """An account in its own domain; its forms in alias names are addresses of their own."""
     address = account.address
+    # With a second factor only app passwords open the mail plane, which could not ask for a code.
+    password = "" if account.has_second_factor else to_dovecot(account.password)
     row = dovecot.account_row(
         address=address,
-        password_dovecot=to_dovecot(account.password) or NO_LOGIN,
+        password_dovecot=password or NO_LOGIN,
         home=account.home,
         quota_bytes=account.quota_bytes,
         language=account.language,

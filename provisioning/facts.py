@@ -50,6 +50,7 @@ class AccountFact(NamedTuple):
     quota_bytes: int
     language: str
     lock: Fate | None
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,21 @@ class AliasFact:
     targets: tuple[str, ...]
 
 
-ACCOUNT_COLUMNS = ("address", "password", "uuid", "quota_bytes", "language", "state", "lock_mode")
+ACCOUNT_COLUMNS = (
+    "address",
+    "password",
+    "uuid",
+    "quota_bytes",
+    "language",
+    "state",
+    "lock_mode",
+    "second_factor_at",
+)
 
 
 def account_fact(row: tuple[object, ...]) -> AccountFact:
     """From the values of ACCOUNT_COLUMNS."""
-    address, password, uuid, quota_bytes, language, state, lock_mode = row
+    address, password, uuid, quota_bytes, language, state, lock_mode, second_factor_at = row
     return AccountFact(
         address=str(address),
         password=str(password),
@@ -71,6 +81,7 @@ def account_fact(row: tuple[object, ...]) -> AccountFact:
         quota_bytes=int(quota_bytes),  # type: ignore[call-overload]
         language=str(language),
         lock=FATE_OF_MODE[str(lock_mode)] if state == State.LOCKED else None,
+        has_second_factor=second_factor_at is not None,
     )
 
 

@@ -21,6 +21,10 @@ class Node(models.Model):
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.LOCAL)
     address = models.CharField(max_length=253, blank=True, help_text=_("Host name or address, for SSH."))
     created_at = models.DateTimeField(auto_now_add=True)
+    usage_counted_at = models.DateTimeField(null=True, blank=True)
+    # How far Dovecot's log has been read for last logins.
+    login_log_inode = models.BigIntegerField(default=0, db_default=0)
+    login_log_offset = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

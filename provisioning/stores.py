@@ -1,4 +1,4 @@
-"""The keyed stores of a node: two tables of the accounts file and the LMDB maps (DESIGN 4).
+"""The keyed stores of a node: the tables of the accounts file and the LMDB maps (DESIGN 4).
 
 A store can be asked for some keys, listed, and changed in place. Values are compared with what the machine
 has, not with our memory of it.
@@ -18,7 +18,7 @@ from provisioning.render.files import RenderedFile
 from qmailux_site.errors import CommandFailed
 
 Value = str | Row
-TABLES = ("account", "lock")
+TABLES = ("account", "lock", "app_password")
 MAPS = ("domains", "mailboxes", "aliases", "senders", "lock_reject", "lock_defer", "lock_login")
 STORES = TABLES + MAPS
 

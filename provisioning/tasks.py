@@ -16,7 +16,9 @@ from accounts.actor import Actor
 from accounts.models import DeletedMailbox
 from provisioning.apply import Applier
 from provisioning.hosts import host_of
+from provisioning.last_logins import read_last_logins
 from provisioning.models import Change, Node
+from provisioning.usage import count_usage
 from qmailux_site.errors import QmailuxError
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,17 @@ def node_sweep() -> None:
     """Apply what a dead broker or worker left behind."""
     for node in Node.objects.filter(pk__in=Change.objects.values("node_id").distinct()):
         node_apply(node.pk)
+
+
+@shared_task(name="provisioning.tasks.node_count_usage")
+def node_count_usage() -> None:
+    """Used space, messages and last logins of every mailbox, for the panel."""
+    for node in Node.objects.all():
+        try:
+            count_usage(node, host_of(node))
+            read_last_logins(node, host_of(node))
+        except QmailuxError as error:
+            log.warning("usage and logins not read node=%s: %s", node.name, error)
 
 
 @shared_task(name="provisioning.tasks.node_purge_deleted")

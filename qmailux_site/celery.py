@@ -20,5 +20,12 @@ app.conf.task_routes = {"provisioning.tasks.node_*": {"queue": "node"}}
 app.conf.beat_schedule = {
     # Heals what a dead broker or worker lost: pending changes are in the database, not in the message.
     "sweep": {"task": "provisioning.tasks.node_sweep", "schedule": 10.0, "options": {"expires": 9}},
+    # With the time that a count takes, what the panel shows is at most 5 minutes old.
+    "usage": {
+        "task": "provisioning.tasks.node_count_usage",
+        "schedule": 120.0,
+        "options": {"expires": 119},
+    },
+    "notices": {"task": "accounts.tasks.send_notices", "schedule": 30.0, "options": {"expires": 29}},
     "purge-deleted": {"task": "provisioning.tasks.node_purge_deleted", "schedule": 3600.0},
 }

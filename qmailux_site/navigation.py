@@ -25,10 +25,11 @@ _SECTION_OF_PAGE = {
     "alias": "aliases",
     "alias-add": "aliases",
     "alias-delete": "aliases",
+    "second-factor-off": "second-factor",
     "domain": "accounts",
     "domain-add": "domains",
 }
-_USER_SECTIONS = {"home", "password", "mail-programs"}
+_USER_SECTIONS = {"home", "password", "second-factor", "app-passwords", "mail-programs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def sections_of(account: Account, page: str, domain: str = "") -> list[Entry]:
 def _user_sections(section: str) -> Iterator[Entry]:
     yield Entry(_("My account"), reverse("home"), "home", section == "home")
     yield Entry(_("Password"), reverse("password"), "key", section == "password")
+    yield Entry(_("Second factor"), reverse("second-factor"), "lock", section == "second-factor")
+    yield Entry(_("App passwords"), reverse("app-passwords"), "device", section == "app-passwords")
     yield Entry(_("Mail programs"), reverse("mail-programs"), "device", section == "mail-programs")
 
 

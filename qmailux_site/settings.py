@@ -68,6 +68,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "csp",
 ]
 
@@ -85,6 +88,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "qmailux_site.middleware.ActorMiddleware",
     "qmailux_site.middleware.RefusalMiddleware",
+    "qmailux_site.password_change.PasswordChangeMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

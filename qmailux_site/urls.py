@@ -5,18 +5,24 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from accounts.views import home, login, mail_programs, manage
+from accounts.views import app_passwords, home, login, mail_programs, manage, second_factor
 from domains import views as domain_views
 from provisioning import views as server
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", login.PanelLogin.as_view(), name="login"),
+    path("login/code/", second_factor.login_code, name="login-code"),
+    path("second-factor/", second_factor.second_factor, name="second-factor"),
+    path("second-factor/off/", second_factor.second_factor_off, name="second-factor-off"),
     path("logout/", login.PanelLogout.as_view(), name="logout"),
     path("language/", login.language, name="language"),
     path("theme/", login.theme, name="theme"),
     path("password/", home.password, name="password"),
+    path("password/strength/", home.password_strength, name="password-strength"),
     path("password/life/", home.password_life, name="password-life"),
+    path("app-passwords/", app_passwords.app_passwords, name="app-passwords"),
+    path("app-passwords/<int:pk>/revoke/", app_passwords.app_password_revoke, name="app-password-revoke"),
     path("mail-programs/", mail_programs.mail_programs, name="mail-programs"),
     path("mail-programs/ca.crt", mail_programs.authority, name="authority"),
     path("domains/", domain_views.domain_list, name="domains"),

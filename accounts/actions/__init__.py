@@ -11,16 +11,24 @@ from accounts.actions.accounts import (
     rename_account,
 )
 from accounts.actions.aliases import add_alias, delete_alias, set_alias_targets
+from accounts.actions.app_passwords import add_app_password, revoke_app_password
 from accounts.actions.bulk import NewAccount, add_accounts
 from accounts.actions.locks import lock_account, unlock_account
 from accounts.actions.purge import forget_purged_mailbox
+from accounts.actions.second_factor import (
+    begin_second_factor,
+    turn_off_second_factor,
+    turn_on_second_factor,
+)
 
 __all__ = [
     "NewAccount",
     "add_account",
     "add_accounts",
     "add_alias",
+    "add_app_password",
     "add_operator",
+    "begin_second_factor",
     "change_password",
     "delete_account",
     "delete_alias",
@@ -28,6 +36,9 @@ __all__ = [
     "forget_purged_mailbox",
     "lock_account",
     "rename_account",
+    "revoke_app_password",
     "set_alias_targets",
+    "turn_off_second_factor",
+    "turn_on_second_factor",
     "unlock_account",
 ]

@@ -7,11 +7,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import notices
 from accounts.actions.limits import check_largest_quota, check_new_accounts, check_quota_sum
 from accounts.actions.taken import free_addresses, link_targets, locked_domain, take_address
 from accounts.actor import Actor
 from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart
-from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language
+from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language, Notice
 from accounts.names import person_name
 from accounts.passwords import check_policy, normalise
 from audit import record as audit
@@ -72,6 +73,7 @@ def add_account(
             quota_bytes=quota,
             language=language or domain.language,
             password_changed_at=timezone.now(),
+            must_change_password=_is_handed_over(by) and not password_hash,
         )
         account.full_clean(validate_unique=False, validate_constraints=False)
         account.save(force_insert=True)
@@ -124,16 +126,24 @@ def add_operator(
 
 def change_password(account: Account, *, password: str, by: Actor) -> None:
     """The new password counts in panel and mail plane; every panel session of the account ends but the
-    caller's.
+    caller's. One that somebody else has set must be changed at the next login to the panel; mail programs
+    work until then.
     """
     by.must_be(account)
     encoded = hash_new_password(password, address=account.address, name=account.name)
     with transaction.atomic():
         account.password = encoded
         account.password_changed_at = timezone.now()
-        account.save(update_fields=["password", "password_changed_at"])
+        account.must_change_password = _is_handed_over(by, to=account)
+        account.save(update_fields=["password", "password_changed_at", "must_change_password"])
         audit.record(by, "account.password_changed", account.address, scope=_scope(account))
+        notices.record(account, Notice.Kind.PASSWORD, by=by)
         _record(account)
+
+
+def _is_handed_over(by: Actor, *, to: Account | None = None) -> bool:
+    """Whether another person knows this password. The console's are made by root, who can read everything."""
+    return by.person is not None and (to is None or by.person.pk != to.pk)
 
 
 def edit_account(

@@ -9,10 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
 from accounts.actions import change_password
 from accounts.forms import OwnPasswordForm, add_refusal
-from accounts.models import Account
+from accounts.models import Account, MailboxUsage
+from accounts.passwords import check_policy, strength
 from accounts.views.mail_programs import has_own_authority, mail_servers
 from provisioning.life import NEXT_LOOK_MILLISECONDS, Life, life_of
 from qmailux_site.errors import ActionRefused
@@ -29,6 +31,8 @@ def home(request: PanelRequest) -> HttpResponse:
         "account": account,
         "domain_is_locked": account.domain is not None and account.domain.is_locked,
         "life": _life(account),
+        "usage": usage_of(account),
+        "last_logins": account.last_logins.all(),
         "servers": [server for server in mail_servers() if server.is_recommended],
         "has_own_authority": has_own_authority(),
     }
@@ -52,6 +56,23 @@ def password(request: PanelRequest) -> HttpResponse:
     return render(request, "accounts/password.html", {"form": form, **_change(request.user)})
 
 
+@sensitive_post_parameters()
+@login_required
+@require_POST
+def password_strength(request: PanelRequest) -> HttpResponse:
+    """The fragment beside a password that is being typed: how good it is, or why it would be refused."""
+    typed = request.POST.get("password", "")
+    reason = ""
+    try:
+        check_policy(typed, address=request.user.address, name=request.user.name)
+    except ActionRefused as refusal:
+        reason = refusal.message
+    value = 0 if reason else strength(typed)
+    words = [_("too weak"), _("weak"), _("fair"), _("good"), _("very good")]
+    values = {"strength": value, "word": words[value], "reason": reason}
+    return render(request, "accounts/_strength.html", values)
+
+
 @login_required
 def password_life(request: PanelRequest) -> HttpResponse:
     """The fragment that shows whether my last change is live."""
@@ -70,3 +91,16 @@ def _life(account: Account) -> Life | None:
     if account.domain is None or not account.has_mailbox:
         return None
     return life_of(account.domain.scope, account.address)
+
+
+def usage_of(account: Account) -> dict[str, object] | None:
+    """Used space, messages and the time of the count; None before the first one."""
+    counted_at = account.domain.node.usage_counted_at if account.domain else None
+    if counted_at is None:
+        return None
+    usage = MailboxUsage.objects.filter(account=account).first()
+    return {
+        "used_bytes": usage.used_bytes if usage else 0,
+        "message_count": usage.message_count if usage else 0,
+        "counted_at": counted_at,
+    }

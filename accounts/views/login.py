@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -18,6 +19,7 @@ from django.views.i18n import set_language
 from accounts.actions import edit_account
 from accounts.forms import LoginForm
 from accounts.models import Account, Language
+from accounts.views.second_factor import note_panel_login, wait_for_code
 from qmailux_site.middleware import PanelRequest
 from qmailux_site.navigation import THEME_COOKIE, THEMES
 
@@ -38,6 +40,15 @@ class PanelLogin(LoginView):
                 raise PermissionDenied
             return redirect("home")
         return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """With a second factor the password is only half of it."""
+        account = form.get_user()
+        if isinstance(account, Account) and account.second_factor_at is not None:
+            return wait_for_code(self.request, account, self.get_success_url())
+        if isinstance(account, Account):
+            note_panel_login(self.request, account)
+        return super().form_valid(form)
 
 
 class PanelLogout(LogoutView):

@@ -151,6 +151,7 @@ def _account_page(request: PanelRequest, person: Account, **forms: object) -> Ht
         "life": _life(person),
         "life_key": person.address,
         "aliases": _aliases_to(person),
+        "app_passwords": person.app_passwords.all(),
         "form": AccountForm(initial=initial_of(person)),
         "password_form": NewPasswordForm(),
         **forms,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from provisioning.layout import MAIL_USER
 from provisioning.render.engine import render
 from provisioning.render.files import RenderedFile
@@ -9,7 +12,7 @@ from provisioning.render.plane import MailPlane
 from qmailux_site.errors import UnsafeValue
 
 # Bump with every change of SCHEMA: the file is then made anew from the database.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The first column of each table is its key.
 # The accounts file. Changed in place by transactions only: Dovecot keeps it open.
 SCHEMA = """\
@@ -26,6 +29,10 @@ CREATE TABLE lock (
     name TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('account', 'domain', 'server'))
 ) WITHOUT ROWID;
+CREATE TABLE app_password (
+    address TEXT NOT NULL PRIMARY KEY,
+    hashes TEXT NOT NULL CHECK (json_valid(hashes))
+) WITHOUT ROWID;
 """
 ACCOUNT_COLUMNS = ("address", "domain", "password", "home", "quota_rule", "language")
 LOCK_COLUMNS = ("name", "kind")
@@ -33,6 +40,7 @@ SERVER_LOCK = ("*", "server")
 
 AccountRow = tuple[str, str, str, str, str, str]
 LockRow = tuple[str, str]
+AppPasswordRow = tuple[str, str]
 
 
 def settings(plane: MailPlane) -> list[RenderedFile]:
@@ -52,7 +60,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
             ),
             daemon="dovecot",
         )
-        for name in ("accounts.sql", "dovecot.conf", "locks.sql")
+        for name in ("accounts.sql", "app_passwords.sql", "dovecot.conf", "locks.sql")
     ]
 
 
@@ -83,3 +91,11 @@ def account_lock_row(address: str) -> LockRow:
 
 def domain_lock_row(domain: str) -> LockRow:
     return domain, "domain"
+
+
+def app_password_row(address: str, hashes: Mapping[str, str]) -> AppPasswordRow:
+    """All app passwords of an account in one row: hash with its scheme, by selector."""
+    for password in hashes.values():
+        if not password.startswith("{") or "}" not in password:
+            raise UnsafeValue("app password with its scheme", password[:3] + "...")
+    return address, json.dumps(hashes, sort_keys=True, separators=(",", ":"))

@@ -19,9 +19,15 @@ __all__ = ["plain_static"]
 EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "home": (302, 200, 200, 200, 302),
     "login": (200, 302, 302, 302, 302),
+    "login-code": (302, 302, 302, 302, 302),
+    "second-factor": (302, 200, 200, 200, 200),
+    "second-factor-off": (302, 405, 405, 405, 405),
     "logout": (405, 405, 405, 405, 405),
     "password": (302, 200, 200, 200, 200),
+    "password-strength": (302, 405, 405, 405, 405),
     "password-life": (302, 200, 200, 200, 200),
+    "app-passwords": (302, 200, 200, 200, 200),
+    "app-password-revoke": (302, 405, 405, 405, 405),
     "mail-programs": (302, 200, 200, 200, 200),
     "authority": (302, 200, 200, 200, 200),
     "domains": (302, 403, 200, 200, 200),
@@ -78,12 +84,18 @@ def paths(firma: object, ala: Account, console: Actor) -> dict[str, str]:
     if not certificate.exists():
         certificate.parent.mkdir(parents=True, exist_ok=True)
         certificate.write_text("a certificate")
+    owner = Actor(real=ala, channel="panel")
+    app_password, _shown = actions.add_app_password(ala, name="Telefon", by=owner)
     alias = actions.add_alias(domain=ala.domain, localpart="biuro", targets=[ala.address], by=console)
+    pks = {"app-password-revoke": app_password.pk}
     return {
         name: reverse(
             name,
             kwargs={
-                key: {"name": "firma.test", "pk": alias.pk if name.startswith("alias") else ala.pk}[key]
+                key: {
+                    "name": "firma.test",
+                    "pk": pks.get(name, alias.pk if name.startswith("alias") else ala.pk),
+                }[key]
                 for key in pattern.pattern.converters
             },
         )

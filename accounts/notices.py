@@ -1,0 +1,83 @@
+"""Letters to the owner of a mailbox about changes of what opens it.
+
+`record` is called inside the action's transaction; a task of the ordinary workers sends what waits, so that a
+mail plane or broker that is down loses no letter.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from accounts.actor import Actor
+from accounts.models import Account, Notice
+
+SMTP_SECONDS = 20
+NOTICES_A_RUN = 200
+
+
+def record(account: Account, kind: Notice.Kind, *, by: Actor, detail: str = "") -> None:
+    """The owner is to be told; who has no mailbox cannot be."""
+    if account.has_mailbox:
+        Notice.objects.create(account=account, kind=kind, detail=detail, address=by.address[:45])
+
+
+def send_waiting() -> int:
+    """Send and forget; returns how many. One that the server refuses stays for the next run and does not
+    stop the others. A crash in between sends a letter twice rather than never.
+    """
+    sent = 0
+    waiting = list(Notice.objects.select_related("account")[:NOTICES_A_RUN])
+    if not waiting:
+        return 0
+    layout = settings.QMAILUX_LAYOUT
+    host = "127.0.0.1" if layout.bind == "*" else layout.bind
+    with smtplib.SMTP(host, layout.port("smtp"), layout.hostname, SMTP_SECONDS) as client:
+        for notice in waiting:
+            try:
+                client.send_message(letter_of(notice), "", [notice.account.address])
+            except smtplib.SMTPRecipientsRefused:
+                continue
+            notice.delete()
+            sent += 1
+    return sent
+
+
+def letter_of(notice: Notice) -> EmailMessage:
+    """In the owner's language: what was changed, when, from where, and what to do about it."""
+    layout = settings.QMAILUX_LAYOUT
+    letter = EmailMessage()
+    with override(notice.account.language):
+        sentence = _sentence(notice)
+        when = date_format(timezone.localtime(notice.created_at), "DATETIME_FORMAT")
+        lines = [sentence, "", _("Account: %(address)s") % {"address": notice.account.address}]
+        lines.append(_("Time: %(time)s") % {"time": when})
+        if notice.address:
+            lines.append(_("From the address: %(address)s") % {"address": notice.address})
+        lines += ["", _("If this was neither you nor your postmaster, change your password now.")]
+        letter["Subject"] = sentence
+        letter.set_content("\n".join(lines) + "\n")
+    letter["From"] = f"postmaster@{layout.hostname}"
+    letter["To"] = notice.account.address
+    letter["Date"] = format_datetime(notice.created_at)
+    letter["Message-ID"] = make_msgid(domain=layout.hostname)
+    letter["Auto-Submitted"] = "auto-generated"
+    return letter
+
+
+def _sentence(notice: Notice) -> str:
+    detail = {"name": notice.detail}
+    return {
+        Notice.Kind.PASSWORD: _("Your password was changed."),
+        Notice.Kind.SECOND_FACTOR_ON: _("The second factor was turned on."),
+        Notice.Kind.SECOND_FACTOR_OFF: _("The second factor was turned off."),
+        Notice.Kind.APP_PASSWORD: _("The app password “%(name)s” was made.") % detail,
+        Notice.Kind.APP_PASSWORD_GONE: _("The app password “%(name)s” was revoked.") % detail,
+    }[Notice.Kind(notice.kind)]
