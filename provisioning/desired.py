@@ -34,8 +34,6 @@ ADDRESSES_A_BATCH = 2000
 SERVER_DOMAIN = "server.invalid"
 SERVER_MAILBOX = f"postmaster@{SERVER_DOMAIN}"
 SERVER_HOME = "server/postmaster"
-# A hash that no password has.
-NO_LOGIN = "{CRYPT}!"
 SERVER_NAMES = ("abuse", "mailer-daemon", "postmaster", "root")
 
 Entries = dict[str, dict[str, Value]]
@@ -250,7 +248,7 @@ def _account_entries(
     password = "" if account.has_second_factor else to_dovecot(account.password)
     row = dovecot.account_row(
         address=address,
-        password_dovecot=password or NO_LOGIN,
+        password_dovecot=password or dovecot.NO_LOGIN,
         home=account.home,
         quota_bytes=account.quota_bytes,
         language=account.language,
@@ -336,7 +334,11 @@ def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
     out.put("domains", postfix.domain_entry(SERVER_DOMAIN))
     out.put("mailboxes", postfix.mailbox_entry(SERVER_MAILBOX))
     row = dovecot.account_row(
-        address=SERVER_MAILBOX, password_dovecot=NO_LOGIN, home=SERVER_HOME, quota_bytes=0, language="en"
+        address=SERVER_MAILBOX,
+        password_dovecot=dovecot.NO_LOGIN,
+        home=SERVER_HOME,
+        quota_bytes=0,
+        language="en",
     )
     out.put("account", (SERVER_MAILBOX, row))
     out.put("lock", (SERVER_MAILBOX, dovecot.account_lock_row(SERVER_MAILBOX)))

@@ -38,6 +38,9 @@ ACCOUNT_COLUMNS = ("address", "domain", "password", "home", "quota_rule", "langu
 LOCK_COLUMNS = ("name", "kind")
 SERVER_LOCK = ("*", "server")
 
+# No password fits; delivery goes on.
+NO_LOGIN = "{CRYPT}!"
+
 AccountRow = tuple[str, str, str, str, str, str]
 LockRow = tuple[str, str]
 AppPasswordRow = tuple[str, str]

@@ -30,7 +30,7 @@ def test_app_password_is_shown_once(ala: Account) -> None:
 def test_app_password_of_a_taken_name_is_refused_at_the_field(ala: Account) -> None:
     actions.add_app_password(ala, name="Telefon", by=owner_of(ala))
     answer = logged_in(ala).post(reverse("app-passwords"), {"name": "Telefon"})
-    assert "already an app password" in answer.content.decode()
+    assert "Hasło aplikacji o tej nazwie już istnieje." in answer.content.decode()
     assert ala.app_passwords.count() == 1
 
 

@@ -115,8 +115,11 @@ def test_second_factor_leaves_the_mail_plane_to_app_passwords(
     _made, password = actions.add_app_password(jan, name="Telefon", by=owner)
     device = actions.begin_second_factor(jan, by=owner)
     code = f"{totp(device.bin_key, step=device.step):06d}"
+    plane.apply()
+    opened_before = wire.imap(jan.address, PASSWORD).__enter__()
     actions.turn_on_second_factor(jan, code=code, by=owner)
     plane.apply()
+    wait_until(lambda: _is_cut(opened_before), what="the session of the main password to end")
     assert not any(mail_logins(wire, jan.address, PASSWORD).values())
     assert all(mail_logins(wire, jan.address, password).values())
     wire.deliver(jan.address, text=letter("Drugi składnik"))
