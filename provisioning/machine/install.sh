@@ -117,7 +117,7 @@ start_postgresql() {
     if has_systemd; then
         systemctl enable --quiet --now postgresql.service
     else
-        service postgresql start >&2
+        start_clusters_quietly
     fi
     local try
     for try in $(seq 100); do
@@ -125,6 +125,15 @@ start_postgresql() {
         sleep 0.1
     done
     die "$EXIT_FAILED" "PostgreSQL does not answer on /var/run/postgresql after 10 s ($try tries): pg_lsclusters tells more"
+}
+
+# For an image that is being built: on the socket only, since the machine that builds it may have one on the port.
+start_clusters_quietly() {
+    local version cluster rest
+    pg_lsclusters --no-header | while read -r version cluster rest; do
+        [[ "$rest" == *down* ]] || continue
+        pg_ctlcluster --skip-systemctl-redirect -o "-c listen_addresses=" "$version" "$cluster" start >&2 </dev/null
+    done
 }
 
 # Files first, then one reload of systemd; what an older version had and this one has not goes.
