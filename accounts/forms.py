@@ -235,3 +235,13 @@ class AliasForm(TargetsForm):
         if not localpart:
             raise forms.ValidationError(_("Enter a name, or * for the catch-all."))
         return localpart
+
+
+class ForwardingForm(PanelForm):
+    targets = forms.CharField(
+        label=_("Forward my mail to"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+        help_text=_("One address a line, or separated by commas. Empty: nothing is forwarded."),
+    )
+    keeps_copy = forms.BooleanField(label=_("Keep a copy in this mailbox"), required=False)

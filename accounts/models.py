@@ -176,6 +176,36 @@ class LastLogin(models.Model):
         return names.get(self.protocol) or str(_("panel"))
 
 
+class Forwarding(models.Model):
+    """Where an account's mail goes besides, or instead of, its mailbox. Without targets there is no row."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="forwarding")
+    keeps_copy = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.account_id}"
+
+
+class ForwardingTarget(models.Model):
+    """One address that the mail of an account is forwarded to."""
+
+    forwarding = models.ForeignKey(Forwarding, models.CASCADE, related_name="targets")
+    address = models.CharField(max_length=254, db_index=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["forwarding", "address"], name="forwarding_target_once"),
+            models.CheckConstraint(
+                condition=Q(address=Lower("address")), name="forwarding_target_is_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class Notice(models.Model):
     """A letter to the owner that has not been sent yet. detail: a name that the sentence needs."""
 
@@ -185,10 +215,11 @@ class Notice(models.Model):
         SECOND_FACTOR_OFF = "second_factor_off"
         APP_PASSWORD = "app_password"  # noqa: S105  # a kind
         APP_PASSWORD_GONE = "app_password_gone"  # noqa: S105  # a kind
+        FORWARDING = "forwarding"
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=24)
-    detail = models.CharField(max_length=60, blank=True)
+    detail = models.CharField(max_length=254, blank=True)
     address = models.CharField(max_length=45, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

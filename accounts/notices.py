@@ -79,5 +79,6 @@ def _sentence(notice: Notice) -> str:
         Notice.Kind.SECOND_FACTOR_ON: _("The second factor was turned on."),
         Notice.Kind.SECOND_FACTOR_OFF: _("The second factor was turned off."),
         Notice.Kind.APP_PASSWORD: _("The app password “%(name)s” was made.") % detail,
+        Notice.Kind.FORWARDING: _("Your mail is now forwarded to %(name)s.") % detail,
         Notice.Kind.APP_PASSWORD_GONE: _("The app password “%(name)s” was revoked.") % detail,
     }[Notice.Kind(notice.kind)]

@@ -29,7 +29,7 @@ from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
 from provisioning.render.plane import directories
 from provisioning.sessions import kick
 from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
-from provisioning.stores import MAPS, REBUILD_FROM_CHANGES, TABLES, Store, Value, open_store
+from provisioning.stores import MAPS, REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Applier:
         """What an apply_all would write, without writing: drift by store, and "files"."""
         drift: dict[str, StoreDiff | list[str]] = {}
         wanted = all_entries(self.layout.hostname)
-        for store in self._stores((*TABLES, *MAPS)):
+        for store in self._stores(STORES):
             if diff := diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken):
                 drift[store.name] = diff
         files = [
@@ -201,7 +201,7 @@ class Applier:
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
-        for group in (TABLES, MAPS):
+        for group in ((*TABLES, *SCRIPTS), MAPS):
             with self._locked(group):
                 wanted = entries_for(keys, self.layout.hostname)
                 stores = self._stores(group)
@@ -242,7 +242,7 @@ class Applier:
             return []
         endings = tuple(f"@{name}" for name in names)
         stale: set[str] = set()
-        for store in self._stores((*TABLES, *MAPS)):
+        for store in self._stores(STORES):
             stale.update(key for key, _value in store.listing() if key.endswith(endings))
         return sorted(stale - known)
 
@@ -279,7 +279,7 @@ class Applier:
         Few differences go the way of a change. Many, as on a new machine, rebuild whole stores: then the
         locks are held while the rows are read.
         """
-        stores = self._stores((*TABLES, *MAPS))
+        stores = self._stores(STORES)
         is_new = all(next(iter(store.listing()), None) is None for store in stores)
         if not is_new:
             differing = self._differing_keys(stores, confirm_deletions=confirm_deletions)
@@ -287,7 +287,7 @@ class Applier:
                 for start in range(0, len(differing), SMALL_CHANGE_KEYS):
                     self._apply_keys(set(differing[start : start + SMALL_CHANGE_KEYS]), outcome)
                 return
-        with self._locked((*TABLES, *MAPS)):
+        with self._locked(STORES):
             self.progress("reading the database", 0, 1)
             wanted = all_entries(self.layout.hostname)
             for done, store in enumerate(stores):

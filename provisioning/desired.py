@@ -27,6 +27,7 @@ from provisioning.facts import (
 )
 from provisioning.outbox import ALWAYS_ACCEPTED
 from provisioning.render import dovecot, postfix
+from provisioning.scripts import script_rows
 from provisioning.stores import STORES, Value
 from qmailux_site.errors import UnsafeValue
 
@@ -81,6 +82,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     for address in sorted(addresses):
         _guarded(out, address, partial(_address_entries, out, address, facts))
     put_app_passwords(out, addresses)
+    put_scripts(out, addresses)
     touched = (names | addresses) - set(out.broken)
     if touched & set(server_keys(hostname)):
         _server_entries(out, hostname, facts_of_hostname(hostname))
@@ -123,6 +125,7 @@ def _all_entries(hostname: str) -> Desired:
             except UnsafeValue as error:
                 out.broken[account.address] = str(error)
     put_app_passwords(out)
+    put_scripts(out)
     for batch in _batches(_addresses_beyond_accounts(domains.values())):
         facts = Facts(server_mailbox=SERVER_MAILBOX)
         facts.load(batch)
@@ -166,6 +169,13 @@ def put_app_passwords(out: Collector, addresses: Iterable[str] | None = None) ->
     rows, broken = app_password_rows(addresses)
     for row in rows:
         out.put("app_password", (row[0], row))
+    out.broken.update(broken)
+
+
+def put_scripts(out: Collector, addresses: Iterable[str] | None = None) -> None:
+    rows, broken = script_rows(addresses)
+    for row in rows:
+        out.put("script", (str(row[0]), row))
     out.broken.update(broken)
 
 

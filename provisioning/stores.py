@@ -15,12 +15,14 @@ from provisioning.hosts.base import Host, Row
 from provisioning.layout import Layout
 from provisioning.render import quoting
 from provisioning.render.files import RenderedFile
+from provisioning.scriptstore import ScriptStore
 from qmailux_site.errors import CommandFailed
 
 Value = str | Row
 TABLES = ("account", "lock", "app_password")
+SCRIPTS = ("script",)
 MAPS = ("domains", "mailboxes", "aliases", "senders", "lock_reject", "lock_defer", "lock_login")
-STORES = TABLES + MAPS
+STORES = TABLES + SCRIPTS + MAPS
 
 # From so many differing entries on, a full apply rebuilds whole stores.
 REBUILD_FROM_CHANGES = 5000
@@ -165,6 +167,8 @@ class MapStore:
 
 
 def open_store(host: Host, layout: Layout, name: str) -> Store:
+    if name in SCRIPTS:
+        return ScriptStore(host, layout)
     return TableStore(host, name) if name in TABLES else MapStore(host, layout, name)
 
 

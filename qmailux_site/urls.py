@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from accounts.views import app_passwords, home, login, mail_programs, manage, second_factor
+from accounts.views import app_passwords, forwarding, home, login, mail_programs, manage, second_factor
 from domains import views as domain_views
 from provisioning import views as server
 
@@ -23,6 +23,8 @@ urlpatterns = [
     path("password/life/", home.password_life, name="password-life"),
     path("app-passwords/", app_passwords.app_passwords, name="app-passwords"),
     path("app-passwords/<int:pk>/revoke/", app_passwords.app_password_revoke, name="app-password-revoke"),
+    path("forwarding/", forwarding.forwarding, name="forwarding"),
+    path("forwarding/life/", forwarding.forwarding_life, name="forwarding-life"),
     path("mail-programs/", mail_programs.mail_programs, name="mail-programs"),
     path("mail-programs/ca.crt", mail_programs.authority, name="authority"),
     path("domains/", domain_views.domain_list, name="domains"),

@@ -13,6 +13,7 @@ from accounts.actions.accounts import (
 from accounts.actions.aliases import add_alias, delete_alias, set_alias_targets
 from accounts.actions.app_passwords import add_app_password, revoke_app_password
 from accounts.actions.bulk import NewAccount, add_accounts
+from accounts.actions.forwarding import set_forwarding
 from accounts.actions.locks import lock_account, unlock_account
 from accounts.actions.purge import forget_purged_mailbox
 from accounts.actions.second_factor import (
@@ -38,6 +39,7 @@ __all__ = [
     "rename_account",
     "revoke_app_password",
     "set_alias_targets",
+    "set_forwarding",
     "turn_off_second_factor",
     "turn_on_second_factor",
     "unlock_account",

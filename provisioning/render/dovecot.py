@@ -12,7 +12,7 @@ from provisioning.render.plane import MailPlane
 from qmailux_site.errors import UnsafeValue
 
 # Bump with every change of SCHEMA: the file is then made anew from the database.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The first column of each table is its key.
 # The accounts file. Changed in place by transactions only: Dovecot keeps it open.
 SCHEMA = """\
@@ -32,6 +32,11 @@ CREATE TABLE lock (
 CREATE TABLE app_password (
     address TEXT NOT NULL PRIMARY KEY,
     hashes TEXT NOT NULL CHECK (json_valid(hashes))
+) WITHOUT ROWID;
+CREATE TABLE script (
+    address TEXT NOT NULL PRIMARY KEY,
+    home TEXT NOT NULL,
+    content TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 ACCOUNT_COLUMNS = ("address", "domain", "password", "home", "quota_rule", "language")

@@ -26,6 +26,8 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "password": (302, 200, 200, 200, 200),
     "password-strength": (302, 405, 405, 405, 405),
     "password-life": (302, 200, 200, 200, 200),
+    "forwarding": (302, 200, 200, 200, 403),
+    "forwarding-life": (302, 200, 200, 200, 200),
     "app-passwords": (302, 200, 200, 200, 200),
     "app-password-revoke": (302, 405, 405, 405, 405),
     "mail-programs": (302, 200, 200, 200, 200),

@@ -1,0 +1,69 @@
+"""The user's forwarding."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from accounts import actions
+from accounts.addresses import parse_targets
+from accounts.forms import ForwardingForm, add_refusal
+from accounts.models import Account, Forwarding
+from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of
+from qmailux_site.errors import ActionRefused
+from qmailux_site.middleware import PanelRequest
+
+
+@login_required
+def forwarding(request: PanelRequest) -> HttpResponse:
+    """Where my mail goes besides, or instead of, this mailbox."""
+    account = request.user
+    if not account.has_mailbox:
+        raise PermissionDenied
+    form = ForwardingForm(request.POST or None, initial=_initial(account))
+    if form.is_valid():
+        try:
+            actions.set_forwarding(
+                account,
+                targets=_targets(form.cleaned_data["targets"]),
+                keeps_copy=form.cleaned_data["keeps_copy"],
+                by=request.actor,
+            )
+        except ActionRefused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("The forwarding is saved."))
+            return redirect("forwarding")
+    return render(request, "accounts/forwarding.html", {"form": form, **_life(account)})
+
+
+@login_required
+def forwarding_life(request: PanelRequest) -> HttpResponse:
+    """The fragment that shows whether my last change is live."""
+    return render(
+        request, "_life.html", {"delay": NEXT_LOOK_MILLISECONDS, "poll": request.path, **_life(request.user)}
+    )
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    return parse_targets(text) if text.strip() else ()
+
+
+def _initial(account: Account) -> dict[str, object]:
+    found = Forwarding.objects.filter(account=account).prefetch_related("targets").first()
+    if found is None:
+        return {"keeps_copy": True}
+    targets = [target.address for target in found.targets.all()]
+    return {"targets": "\n".join(targets), "keeps_copy": found.keeps_copy}
+
+
+def _life(account: Account) -> dict[str, object]:
+    if account.domain is None:
+        return {"life": None}
+    found = Forwarding.objects.filter(account=account).first()
+    life = life_of(account.domain.scope, account.address)
+    return {"life": life, "saved_at": found.changed_at if found else None}
