@@ -9,8 +9,8 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import is_same_address
-from accounts.models import Account, Language, LockMode
+from accounts.addresses import is_same_address, parse_targets
+from accounts.models import Account, Forwarding, Language, LockMode
 from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
 
@@ -239,9 +239,27 @@ class AliasForm(TargetsForm):
 
 class ForwardingForm(PanelForm):
     targets = forms.CharField(
-        label=_("Forward my mail to"),
+        label=_("Forward the mail to"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
         help_text=_("One address a line, or separated by commas. Empty: nothing is forwarded."),
     )
     keeps_copy = forms.BooleanField(label=_("Keep a copy in this mailbox"), required=False)
+
+    def clean_targets(self) -> tuple[str, ...]:
+        text: str = self.cleaned_data["targets"]
+        try:
+            return parse_targets(text) if text.strip() else ()
+        except ActionRefused as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+
+
+def forwarding_of(account: Account) -> dict[str, Any]:
+    """As ForwardingForm shows it; a copy is kept unless somebody decided otherwise."""
+    found = Forwarding.objects.filter(account=account).prefetch_related("targets").first()
+    if found is None:
+        return {"keeps_copy": True}
+    return {
+        "targets": "\n".join(target.address for target in found.targets.all()),
+        "keeps_copy": found.keeps_copy,
+    }

@@ -36,6 +36,16 @@ urlpatterns = [
     path("domain/<str:name>/accounts/<int:pk>/password/", manage.account_password, name="account-password"),
     path("domain/<str:name>/accounts/<int:pk>/lock/", manage.account_lock, name="account-lock"),
     path("domain/<str:name>/accounts/<int:pk>/unlock/", manage.account_unlock, name="account-unlock"),
+    path(
+        "domain/<str:name>/accounts/<int:pk>/forwarding/",
+        manage.account_forwarding,
+        name="account-forwarding",
+    ),
+    path(
+        "domain/<str:name>/accounts/<int:pk>/second-factor-off/",
+        manage.account_second_factor_off,
+        name="account-second-factor-off",
+    ),
     path("domain/<str:name>/accounts/<int:pk>/delete/", manage.account_delete, name="account-delete"),
     path("domain/<str:name>/aliases/", domain_views.alias_list, name="aliases"),
     path("domain/<str:name>/aliases/add/", domain_views.alias_add, name="alias-add"),

@@ -10,8 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from accounts import actions
-from accounts.addresses import parse_targets
-from accounts.forms import ForwardingForm, add_refusal
+from accounts.forms import ForwardingForm, add_refusal, forwarding_of
 from accounts.models import Account, Forwarding
 from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of
 from qmailux_site.errors import ActionRefused
@@ -24,15 +23,10 @@ def forwarding(request: PanelRequest) -> HttpResponse:
     account = request.user
     if not account.has_mailbox:
         raise PermissionDenied
-    form = ForwardingForm(request.POST or None, initial=_initial(account))
+    form = ForwardingForm(request.POST or None, initial=forwarding_of(account))
     if form.is_valid():
         try:
-            actions.set_forwarding(
-                account,
-                targets=_targets(form.cleaned_data["targets"]),
-                keeps_copy=form.cleaned_data["keeps_copy"],
-                by=request.actor,
-            )
+            actions.set_forwarding(account, **form.cleaned_data, by=request.actor)
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
@@ -47,18 +41,6 @@ def forwarding_life(request: PanelRequest) -> HttpResponse:
     return render(
         request, "_life.html", {"delay": NEXT_LOOK_MILLISECONDS, "poll": request.path, **_life(request.user)}
     )
-
-
-def _targets(text: str) -> tuple[str, ...]:
-    return parse_targets(text) if text.strip() else ()
-
-
-def _initial(account: Account) -> dict[str, object]:
-    found = Forwarding.objects.filter(account=account).prefetch_related("targets").first()
-    if found is None:
-        return {"keeps_copy": True}
-    targets = [target.address for target in found.targets.all()]
-    return {"targets": "\n".join(targets), "keeps_copy": found.keeps_copy}
 
 
 def _life(account: Account) -> dict[str, object]:

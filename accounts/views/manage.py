@@ -15,10 +15,12 @@ from accounts import actions
 from accounts.forms import (
     AccountForm,
     DeleteForm,
+    ForwardingForm,
     LockForm,
     NewAccountForm,
     NewPasswordForm,
     add_refusal,
+    forwarding_of,
     initial_of,
 )
 from accounts.models import Account
@@ -128,6 +130,34 @@ def account_unlock(request: PanelRequest, name: str, pk: int) -> HttpResponse:
 
 
 @login_required
+@require_POST
+def account_forwarding(request: PanelRequest, name: str, pk: int) -> HttpResponse:
+    """Set for somebody, who is told of addresses outside."""
+    person = account_of(request, name, pk)
+    form = ForwardingForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.set_forwarding(person, **form.cleaned_data, by=request.actor)
+        except ActionRefused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("The forwarding is saved."))
+            return redirect("account", name, pk)
+    return _account_page(request, person, forwarding_form=form)
+
+
+@login_required
+@require_POST
+def account_second_factor_off(request: PanelRequest, name: str, pk: int) -> HttpResponse:
+    """For somebody who has lost the phone; the password alone opens panel and mailbox again."""
+    person = account_of(request, name, pk)
+    actions.turn_off_second_factor(person, by=request.actor)
+    sentence = _("The second factor of %(address)s is off.")
+    messages.success(request, sentence % {"address": person.address})
+    return redirect("account", name, pk)
+
+
+@login_required
 def account_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Asks, with what leads here and the address typed."""
     person = account_of(request, name, pk)
@@ -154,6 +184,7 @@ def _account_page(request: PanelRequest, person: Account, **forms: object) -> Ht
         "app_passwords": person.app_passwords.all(),
         "form": AccountForm(initial=initial_of(person)),
         "password_form": NewPasswordForm(),
+        "forwarding_form": ForwardingForm(initial=forwarding_of(person)),
         **forms,
     }
     return render(request, "accounts/account.html", values)

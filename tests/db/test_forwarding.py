@@ -70,3 +70,12 @@ def test_a_wrong_address_is_named_and_what_was_typed_stays(ala: Account) -> None
     assert "bez-malpy" in page
     assert "x@gmail.example" in page
     assert targets_of(ala) == []
+
+
+def test_the_postmaster_sets_it_for_somebody_and_sees_why_not(pola: Account, ala: Account) -> None:
+    page = f"/domain/firma.test/accounts/{ala.pk}/forwarding/"
+    assert logged_in(pola).post(page, {"targets": "x@gmail.example"}).status_code == 302
+    assert targets_of(ala) == ["x@gmail.example"]
+    assert not ala.forwarding.keeps_copy
+    answer = logged_in(pola).post(page, {"targets": "ala@firma.test"})
+    assert "prowadzi do tej samej skrzynki" in answer.content.decode()

@@ -140,3 +140,17 @@ def test_nobody_else_turns_it_on_and_a_stranger_not_off(ala: Account, pola: Acco
     actions.turn_off_second_factor(ala, by=postmaster)
     ala.refresh_from_db()
     assert ala.second_factor_at is None
+
+
+def test_the_postmaster_turns_it_off_for_a_lost_phone(ala: Account, pola: Account) -> None:
+    turned_on(ala)
+    client = Client()
+    client.force_login(pola, backend="accounts.backends.AddressBackend")
+    page = reverse("account", args=["firma.test", ala.pk])
+    address = reverse("account-second-factor-off", args=["firma.test", ala.pk])
+    assert address in client.get(page).content.decode()
+    client.post(address)
+    ala.refresh_from_db()
+    assert ala.second_factor_at is None
+    assert address not in client.get(page).content.decode()
+    assert is_inside(after_password(ala))

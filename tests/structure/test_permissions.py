@@ -40,6 +40,8 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "account-password": (302, 405, 405, 405, 405),
     "account-lock": (302, 404, 200, 404, 200),
     "account-unlock": (302, 405, 405, 405, 405),
+    "account-forwarding": (302, 405, 405, 405, 405),
+    "account-second-factor-off": (302, 405, 405, 405, 405),
     "account-delete": (302, 404, 200, 404, 200),
     "aliases": (302, 404, 200, 404, 200),
     "alias-add": (302, 404, 200, 404, 200),
@@ -55,6 +57,8 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "alias": (302, 404, 200, 404, 200),
 }
 CHANGING = (
+    "account-forwarding",
+    "account-second-factor-off",
     "account-password",
     "account-lock",
     "account-unlock",
