@@ -21,8 +21,9 @@ compile_texts "$code"
 export QMAILUX_SECRET_KEY="${QMAILUX_SECRET_KEY:-only-for-tests}" PYTHONDONTWRITEBYTECODE=1
 if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
 
-# --dist loadgroup: tests marked xdist_group("machine") touch the machine as a whole and run one after another.
-everything=(-q -n auto --dist loadgroup --ignore tests/bench)
+# Tests marked "machine" touch the machine as a whole and run one after another, by themselves.
+side_by_side=(-q -n auto --ignore tests/bench -m "not machine")
+one_by_one=(-q --ignore tests/bench -m machine)
 on_postgres=(-q -n auto --ignore tests/bench)
 result=0
 if [ -d tests/db ]; then
@@ -30,5 +31,7 @@ if [ -d tests/db ]; then
     provisioning/machine/with_postgres.sh .venv/bin/python -m pytest "${on_postgres[@]}" tests/db || result=$?
 fi
 say "everything on SQLite"
-.venv/bin/python -m pytest "${everything[@]}" tests || result=$?
+.venv/bin/python -m pytest "${side_by_side[@]}" tests || result=$?
+say "what takes the whole machine"
+.venv/bin/python -m pytest "${one_by_one[@]}" tests || result=$?
 exit "$result"

@@ -9,7 +9,7 @@ import pytest
 from provisioning.stack import ExitCode
 from tests.machine.debian import CLONE, Machine
 
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = pytest.mark.machine
 
 UNITS = "etc/systemd/system"
 LIST = """\

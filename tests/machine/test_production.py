@@ -8,7 +8,7 @@ from provisioning.stack import ExitCode
 from tests.machine.debian import Machine
 from tests.mail.instance import wait_until
 
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = pytest.mark.machine
 
 PROGRAMS = ("dovecot", "postfix", "nginx", "redis", "web", "worker", "node-worker", "beat")
 CONTROL_PLANE = ("redis", "web", "worker", "node-worker", "beat")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.machine.debian import CLONE, Machine
 
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = pytest.mark.machine
 
 COPY = "var/lib/qmailux-dev/code"
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.stack.instance import Instance
 
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = pytest.mark.machine
 DEMO_PASSWORD = "Demo-Papuga-7"
 
 

@@ -25,7 +25,7 @@ from tests.mail.instance import wait_until
 from tests.mail.wire import letter
 from tests.stack.instance import CODE, PASSWORD, Instance
 
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = pytest.mark.machine
 
 CONTROL_PLANE = ("web", "worker", "node-worker", "beat", "redis")
 
