@@ -50,6 +50,7 @@ def test_without_a_copy_the_mailbox_stays_empty_and_an_end_brings_it_back(
     wire.deliver(jan.address, text=letter("bez kopii"))
     wait_until(lambda: wire.subjects(ola.address, PASSWORD) == ["bez kopii"])
     assert wire.subjects(jan.address, PASSWORD) == []
+    assert str(wire.messages(ola.address, PASSWORD)[0]["Return-Path"]) == f"<{jan.address}>"
     set_in_panel(jan, "", keeps_copy=True)
     plane.apply()
     wire.deliver(jan.address, text=letter("znowu tutaj"))

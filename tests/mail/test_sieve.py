@@ -8,8 +8,6 @@ from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
 from domains.models import Domain
-from provisioning.daemons import sievec_argv
-from provisioning.render.sieve import panel_script
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.wire import Wire, letter
@@ -20,20 +18,12 @@ def wire(plane: MailInstance) -> Wire:
     return Wire(plane.layout)
 
 
-def put_panel_script(plane: MailInstance, account: Account, target: str, *, keep_copy: bool) -> None:
-    """As rendered for a forwarding."""
-    script = panel_script(home=account.home, forward_to=[target], keep_copy=keep_copy)
-    assert script is not None
-    plane.host.write(script)
-    plane.host.run(sievec_argv(plane.layout, plane.layout.node / script.path))
-
-
 def test_scripts_run_server_then_panel_then_user(
     wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
 ) -> None:
     ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
+    actions.set_forwarding(jan, targets=[ola.address], keeps_copy=True, by=console)
     plane.apply()
-    put_panel_script(plane, jan, ola.address, keep_copy=True)
     # The user's own script sees what the server's has removed, and files what the panel's has forwarded.
     wire.put_sieve(
         jan.address,
@@ -48,19 +38,6 @@ def test_scripts_run_server_then_panel_then_user(
     wait_until(lambda: "kolejność" in wire.subjects(ola.address, PASSWORD))
     received = wire.messages(jan.address, PASSWORD, "Wlasny")[0]
     assert received["X-Spam-Flag"] is None
-
-
-def test_forward_without_copy_skips_the_mailbox(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
-) -> None:
-    ola = actions.add_account(domain=firma, localpart="ola", password=PASSWORD, by=console)
-    plane.apply()
-    put_panel_script(plane, jan, ola.address, keep_copy=False)
-    wire.deliver(jan.address, text=letter("dalej"))
-    wait_until(lambda: "dalej" in wire.subjects(ola.address, PASSWORD))
-    assert wire.messages(jan.address, PASSWORD) == []
-    # SPF-clean: the envelope sender is the forwarding mailbox.
-    assert str(wire.messages(ola.address, PASSWORD)[0]["Return-Path"]) == f"<{jan.address}>"
 
 
 def test_broken_own_script_costs_no_mail(wire: Wire, plane: MailInstance, jan: Account) -> None:

@@ -60,10 +60,10 @@ def test_renamed_account_keeps_its_count(
 
 def test_home_shows_the_count_and_its_time(wire: Wire, plane: MailInstance, jan: Account) -> None:
     plane.apply()
-    assert "not counted yet" in logged_in(jan).get(reverse("home")).content.decode()
+    assert "jeszcze nie policzono" in logged_in(jan).get(reverse("home")).content.decode()
     wire.deliver(jan.address, text=letter("raz"))
     wait_until(lambda: counted(plane, jan)[0] == 1)
     page = logged_in(jan).get(reverse("home")).content.decode()
-    assert "1 message" in page
+    assert "1 wiadomość" in page
     assert "<meter" in page or not jan.quota_bytes
-    assert "counted <time" in page
+    assert "policzono <time" in page
