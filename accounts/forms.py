@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import is_same_address, parse_targets
-from accounts.models import Account, Forwarding, Language, LockMode
+from accounts.models import MOST_SUBJECT, Account, Autoresponder, Forwarding, Language, LockMode
 from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
 
@@ -41,6 +41,11 @@ class QuotaField(forms.CharField):
 def _password_field(label: Any, *, autocomplete: str, help_text: Any = "") -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
+
+
+def _date_input() -> forms.DateInput:
+    """The browser's own calendar, which takes and gives ISO dates only."""
+    return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
 class LoginForm(AuthenticationForm):
@@ -262,4 +267,53 @@ def forwarding_of(account: Account) -> dict[str, Any]:
     return {
         "targets": "\n".join(target.address for target in found.targets.all()),
         "keeps_copy": found.keeps_copy,
+    }
+
+
+class AutoresponderForm(PanelForm):
+    HOURS_OF_UNIT = {"hours": 1, "days": 24}
+
+    is_on = forms.BooleanField(label=_("Answer who writes to me"), required=False)
+    subject = forms.CharField(label=_("Subject"), max_length=MOST_SUBJECT)
+    text = forms.CharField(
+        label=_("Text"), strip=False, max_length=60_000, widget=forms.Textarea(attrs={"rows": 9})
+    )
+    starts_on = forms.DateField(
+        label=_("First day"), required=False, widget=_date_input(), help_text=_("Empty: at once.")
+    )
+    ends_on = forms.DateField(
+        label=_("Last day"), required=False, widget=_date_input(), help_text=_("Empty: until switched off.")
+    )
+    every = forms.IntegerField(
+        label=_("Answer the same person again after"), min_value=1, max_value=365, initial=7
+    )
+    unit = forms.ChoiceField(
+        label=_("Counted in"), choices=[("days", _("days")), ("hours", _("hours"))], initial="days"
+    )
+
+    def clean_subject(self) -> str:
+        """A line break that was pasted in becomes a blank."""
+        return " ".join(str(self.cleaned_data["subject"]).split())
+
+    def settings(self) -> dict[str, Any]:
+        """What set_autoresponder takes."""
+        cleaned = dict(self.cleaned_data)
+        hours = cleaned.pop("every") * self.HOURS_OF_UNIT[cleaned.pop("unit")]
+        return {**cleaned, "interval_hours": hours}
+
+
+def autoresponder_of(account: Account) -> dict[str, Any]:
+    """As AutoresponderForm shows it."""
+    found = Autoresponder.objects.filter(account=account).first()
+    if found is None:
+        return {"is_on": True}
+    unit = "hours" if found.interval_hours % 24 else "days"
+    return {
+        "is_on": found.is_on,
+        "subject": found.subject,
+        "text": found.text,
+        "starts_on": found.starts_on,
+        "ends_on": found.ends_on,
+        "every": found.interval_hours // AutoresponderForm.HOURS_OF_UNIT[unit],
+        "unit": unit,
     }

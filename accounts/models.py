@@ -206,6 +206,41 @@ class ForwardingTarget(models.Model):
         return self.address
 
 
+# Dovecot cuts the subject of an answer at 256 characters.
+MOST_SUBJECT = 250
+
+
+class Autoresponder(models.Model):
+    """The answer to who writes while the owner is away. The days count whole, both included."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="autoresponder")
+    is_on = models.BooleanField(default=True)
+    subject = models.CharField(max_length=MOST_SUBJECT)
+    text = models.TextField()
+    starts_on = models.DateField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True)
+    interval_hours = models.PositiveIntegerField(default=7 * 24)
+    # Whom it has answered is remembered under this number: a higher one begins anew.
+    period = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(interval_hours__gte=1), name="autoresponder_interval_has_floor"
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_on__isnull=True)
+                | Q(ends_on__isnull=True)
+                | Q(ends_on__gte=models.F("starts_on")),
+                name="autoresponder_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}"
+
+
 class Notice(models.Model):
     """A letter to the owner that has not been sent yet. detail: a name that the sentence needs."""
 

@@ -7,7 +7,8 @@ import smtplib
 
 from celery import shared_task
 
-from accounts import notices
+from accounts import actions, notices
+from accounts.actor import Actor
 
 log = logging.getLogger(__name__)
 
@@ -19,3 +20,9 @@ def send_notices() -> None:
         notices.send_waiting()
     except (OSError, smtplib.SMTPException) as error:
         log.warning("notices wait: %s", error)
+
+
+@shared_task(name="accounts.tasks.end_autoresponders")
+def end_autoresponders() -> None:
+    """Take the scripts of autoresponders away whose last day is over."""
+    actions.end_autoresponders(by=Actor.task())

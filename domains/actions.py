@@ -135,7 +135,7 @@ def add_domain_alias(domain: Domain, *, name: str, by: Actor) -> DomainAlias:
     alias.full_clean(validate_unique=False, validate_constraints=False)
     alias.save(force_insert=True)
     audit.record(by, "domain_alias.added", canonical, scope=fresh.name)
-    outbox.record(fresh.scope, [outbox.addresses_of(canonical)], nodes=[fresh.node])
+    outbox.record(fresh.scope, [outbox.addresses_of(canonical), *_answering(fresh)], nodes=[fresh.node])
     return alias
 
 
@@ -154,7 +154,14 @@ def delete_domain_alias(alias: DomainAlias, *, by: Actor) -> None:
     alias.delete()
     TakenDomainName.objects.filter(name=name).delete()
     audit.record(by, "domain_alias.deleted", name, scope=fresh.name)
-    outbox.record(fresh.scope, [outbox.everything_under(name)], nodes=[fresh.node])
+    outbox.record(fresh.scope, [outbox.everything_under(name), *_answering(fresh)], nodes=[fresh.node])
+
+
+def _answering(domain: Domain) -> list[str]:
+    """Accounts whose autoresponder answers mail to every name of the domain: their scripts name them."""
+    return list(
+        Account.objects.filter(domain=domain, autoresponder__is_on=True).values_list("address", flat=True)
+    )
 
 
 @transaction.atomic

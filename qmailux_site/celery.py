@@ -27,5 +27,6 @@ app.conf.beat_schedule = {
         "options": {"expires": 119},
     },
     "notices": {"task": "accounts.tasks.send_notices", "schedule": 30.0, "options": {"expires": 29}},
+    "autoresponders": {"task": "accounts.tasks.end_autoresponders", "schedule": 900.0},
     "purge-deleted": {"task": "provisioning.tasks.node_purge_deleted", "schedule": 3600.0},
 }

@@ -29,7 +29,15 @@ _SECTION_OF_PAGE = {
     "domain": "accounts",
     "domain-add": "domains",
 }
-_USER_SECTIONS = {"home", "forwarding", "password", "second-factor", "app-passwords", "mail-programs"}
+_USER_SECTIONS = {
+    "home",
+    "forwarding",
+    "autoresponder",
+    "password",
+    "second-factor",
+    "app-passwords",
+    "mail-programs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ def sections_of(account: Account, page: str, domain: str = "") -> list[Entry]:
 def _user_sections(section: str) -> Iterator[Entry]:
     yield Entry(_("My account"), reverse("home"), "home", section == "home")
     yield Entry(_("Forwarding"), reverse("forwarding"), "fork", section == "forwarding")
+    yield Entry(_("Autoresponder"), reverse("autoresponder"), "mail", section == "autoresponder")
     yield Entry(_("Password"), reverse("password"), "key", section == "password")
     yield Entry(_("Second factor"), reverse("second-factor"), "lock", section == "second-factor")
     yield Entry(_("App passwords"), reverse("app-passwords"), "device", section == "app-passwords")

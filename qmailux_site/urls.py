@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from accounts.views import app_passwords, forwarding, home, login, mail_programs, manage, second_factor
+from accounts.views import (
+    app_passwords,
+    autoresponder,
+    forwarding,
+    home,
+    login,
+    mail_programs,
+    manage,
+    second_factor,
+)
 from domains import views as domain_views
 from provisioning import views as server
 
@@ -25,6 +34,9 @@ urlpatterns = [
     path("app-passwords/<int:pk>/revoke/", app_passwords.app_password_revoke, name="app-password-revoke"),
     path("forwarding/", forwarding.forwarding, name="forwarding"),
     path("forwarding/life/", forwarding.forwarding_life, name="forwarding-life"),
+    path("autoresponder/", autoresponder.autoresponder, name="autoresponder"),
+    path("autoresponder/forget/", autoresponder.autoresponder_forget, name="autoresponder-forget"),
+    path("autoresponder/life/", autoresponder.autoresponder_life, name="autoresponder-life"),
     path("mail-programs/", mail_programs.mail_programs, name="mail-programs"),
     path("mail-programs/ca.crt", mail_programs.authority, name="authority"),
     path("domains/", domain_views.domain_list, name="domains"),

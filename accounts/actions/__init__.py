@@ -12,6 +12,11 @@ from accounts.actions.accounts import (
 )
 from accounts.actions.aliases import add_alias, delete_alias, set_alias_targets
 from accounts.actions.app_passwords import add_app_password, revoke_app_password
+from accounts.actions.autoresponder import (
+    end_autoresponders,
+    forget_answered,
+    set_autoresponder,
+)
 from accounts.actions.bulk import NewAccount, add_accounts
 from accounts.actions.forwarding import set_forwarding
 from accounts.actions.locks import lock_account, unlock_account
@@ -34,11 +39,14 @@ __all__ = [
     "delete_account",
     "delete_alias",
     "edit_account",
+    "end_autoresponders",
+    "forget_answered",
     "forget_purged_mailbox",
     "lock_account",
     "rename_account",
     "revoke_app_password",
     "set_alias_targets",
+    "set_autoresponder",
     "set_forwarding",
     "turn_off_second_factor",
     "turn_on_second_factor",

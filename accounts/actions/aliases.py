@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.actions.autoresponder import answering_for
 from accounts.actions.limits import check_new_alias
 from accounts.actions.taken import free_addresses, locked_domain, take_address
 from accounts.actor import Actor
@@ -55,7 +56,7 @@ def add_alias(
         alias.save(force_insert=True)
         _write_targets(alias, addresses)
         audit.record(by, "alias.added", address, scope=domain.name, targets=addresses[:20])
-        outbox.record(domain.scope, _keys(alias), nodes=[domain.node])
+        outbox.record(domain.scope, [*_keys(alias), *answering_for(alias)], nodes=[domain.node])
     return alias
 
 
@@ -68,12 +69,14 @@ def set_alias_targets(alias: Alias, *, targets: Sequence[str], by: Actor) -> Non
         before = list(alias.targets.values_list("address", flat=True))
         if before == addresses:
             return
+        answering_before = answering_for(alias)
         alias.targets.all().delete()
         _write_targets(alias, addresses)
         audit.record(
             by, "alias.changed", alias.address, scope=domain.name, before=before[:20], after=addresses[:20]
         )
-        outbox.record(domain.scope, _keys(alias), nodes=[domain.node])
+        answering = {*answering_before, *answering_for(alias)}
+        outbox.record(domain.scope, [*_keys(alias), *sorted(answering)], nodes=[domain.node])
 
 
 def delete_alias(alias: Alias, *, by: Actor) -> None:
@@ -81,7 +84,7 @@ def delete_alias(alias: Alias, *, by: Actor) -> None:
     by.must_manage(alias.domain)
     with transaction.atomic():
         domain = locked_domain(alias.domain)
-        keys = _keys(alias)
+        keys = [*_keys(alias), *answering_for(alias)]
         audit.record(
             by,
             "alias.deleted",

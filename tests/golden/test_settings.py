@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,23 @@ def test_forwarding_script_matches_its_golden_file() -> None:
     assert script is not None
     compare_with_golden(script)
     assert sieve.panel_script(home="ab/abc") is None
+
+
+def test_autoresponder_script_matches_its_golden_file() -> None:
+    answer = sieve.Answer(
+        sender_name="Jan Żak",
+        sender="jan@firma.test",
+        addresses=("biuro@firma.test", "jan@firma.test"),
+        subject="Urlop – wrócę",
+        text='Cena ${1}\n.\n"cytat" i \\',
+        first_day=date(2026, 7, 1),
+        last_day=date(2026, 7, 14),
+        interval_hours=36,
+        period=2,
+    )
+    script = sieve.panel_script(home="ab/abd", answer=answer)
+    assert script is not None
+    compare_with_golden(script)
 
 
 @pytest.mark.parametrize("percents", [(80, 95), (95, 95)])
