@@ -89,6 +89,7 @@ def pages_of(people: dict[str, Account]) -> list[tuple[str, str, str]]:
         ("pola", "/", "home"),
         ("pola", "/password/", "password"),
         ("pola", "/forwarding/", "forwarding"),
+        ("pola", "/autoresponder/", "autoresponder"),
         ("pola", "/app-passwords/", "app-passwords"),
         ("pola", "/second-factor/", "second-factor"),
         ("pola", "/mail-programs/", "mail-programs"),
