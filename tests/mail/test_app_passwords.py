@@ -105,7 +105,7 @@ def test_everything_made_anew_has_the_app_passwords(
     wire: Wire, plane: MailInstance, jan: Account, owner: Actor
 ) -> None:
     _made, password = actions.add_app_password(jan, name="Telefon", by=owner)
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     assert all(mail_logins(wire, jan.address, password).values())
 
 

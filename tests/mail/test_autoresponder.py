@@ -105,7 +105,7 @@ def test_VAC_06_after_the_end_nothing_is_answered_and_nothing_runs(
     set_in_panel(jan, ends_on=timezone.localdate().isoformat())
     over = timezone.localdate() - timedelta(days=30)
     Autoresponder.objects.filter(account=jan).update(ends_on=over)
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     post.write(jan.address)
     post.arrived(jan, 1)
     script = plane.layout.sieve / f"{jan.home}.sieve"
