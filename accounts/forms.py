@@ -15,6 +15,8 @@ from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
 
 MEBIBYTE = 1024 * 1024
+# Addresses and the like: the browser neither corrects nor fills them in.
+AS_TYPED = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
 def add_refusal(form: forms.Form, refusal: ActionRefused) -> None:
@@ -137,9 +139,7 @@ class NewPasswordForm(PanelForm):
         label=_("Password"),
         strip=False,
         required=False,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-        ),
+        widget=forms.TextInput(attrs=AS_TYPED),
         help_text=_("Empty: a random password, which is shown once."),
     )
 
@@ -170,9 +170,7 @@ class NewAccountForm(NewPasswordForm):
     localpart = forms.CharField(
         label=_("Name before the @"),
         max_length=80,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-        ),
+        widget=forms.TextInput(attrs=AS_TYPED),
     )
     name = forms.CharField(label=_("Name"), max_length=150, required=False)
     quota = QuotaField(
@@ -198,9 +196,7 @@ class DeleteForm(PanelForm):
 
     typed = forms.CharField(
         label=_("Type the address to confirm"),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-        ),
+        widget=forms.TextInput(attrs=AS_TYPED),
     )
     with_aliases = forms.BooleanField(label=_("Also delete aliases that lead only here"), required=False)
 
@@ -218,7 +214,7 @@ class DeleteForm(PanelForm):
 class TargetsForm(PanelForm):
     targets = forms.CharField(
         label=_("Where its mail goes"),
-        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+        widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
         help_text=_("One address a line, or separated by commas."),
     )
 
@@ -228,9 +224,7 @@ class AliasForm(TargetsForm):
         label=_("Name before the @"),
         max_length=80,
         required=False,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-        ),
+        widget=forms.TextInput(attrs=AS_TYPED),
         help_text=_("* is the catch-all: it takes mail to names that do not exist."),
     )
     field_order = ["localpart", "targets"]
@@ -246,7 +240,7 @@ class ForwardingForm(PanelForm):
     targets = forms.CharField(
         label=_("Forward the mail to"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+        widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
         help_text=_("One address a line, or separated by commas. Empty: nothing is forwarded."),
     )
     keeps_copy = forms.BooleanField(label=_("Keep a copy in this mailbox"), required=False)

@@ -38,8 +38,7 @@ def send_waiting() -> int:
     if not waiting:
         return 0
     layout = settings.QMAILUX_LAYOUT
-    host = "127.0.0.1" if layout.bind == "*" else layout.bind
-    with smtplib.SMTP(host, layout.port("smtp"), layout.hostname, SMTP_SECONDS) as client:
+    with smtplib.SMTP(layout.own_address, layout.port("smtp"), layout.hostname, SMTP_SECONDS) as client:
         for notice in waiting:
             try:
                 client.send_message(letter_of(notice), "", [notice.account.address])

@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from accounts.models import Account, Alias, AppPassword  # noqa: F401  # named as text below
 
 
+def _of_visible_accounts(actor: Actor, *, account: str, domain: str) -> Q:
+    """Superadmin: all. Postmaster: accounts of the own domains. Everybody: the own one.
+
+    account, domain: where the rows that are asked for name theirs.
+    """
+    if actor.sees_everything:
+        return Q()
+    person = actor.person
+    if person is None:
+        return Q(pk__in=[])
+    return Q(**{account: person.pk}) | Q(**{f"{domain}__in": person.managed_domains.all()})
+
+
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, actor: Actor) -> Self:
         """Superadmin: all. Postmaster: accounts of the own domains. Everybody: the own one."""
-        if actor.sees_everything:
-            return self
-        person = actor.person
-        if person is None:
-            return self.none()
-        return self.filter(Q(pk=person.pk) | Q(domain__in=person.managed_domains.all()))
+        return self.filter(_of_visible_accounts(actor, account="pk", domain="domain"))
 
     def with_mailbox(self) -> Self:
         return self.filter(has_mailbox=True)
@@ -71,10 +79,4 @@ class AliasQuerySet(models.QuerySet["Alias"]):
 class AppPasswordQuerySet(models.QuerySet["AppPassword"]):
     def visible_to(self, actor: Actor) -> Self:
         """Those of the accounts that one sees."""
-        if actor.sees_everything:
-            return self
-        person = actor.person
-        if person is None:
-            return self.none()
-        mine = Q(account=person) | Q(account__domain__in=person.managed_domains.all())
-        return self.filter(mine)
+        return self.filter(_of_visible_accounts(actor, account="account", domain="account__domain"))

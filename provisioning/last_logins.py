@@ -58,20 +58,20 @@ def logins_in(text: str) -> Iterator[tuple[str, str, str, datetime]]:
 
 def _save(found: Found) -> int:
     addresses = sorted({address for address, _protocol in found})
-    noted = 0
+    accounts: dict[str, int] = {}
     for start in range(0, len(addresses), ROWS_A_STATEMENT):
-        part = addresses[start : start + ROWS_A_STATEMENT]
-        accounts = dict(Account.objects.filter(address__in=part).values_list("address", "pk"))
-        rows = [
-            LastLogin(account_id=accounts[address], protocol=protocol, address=source, at=when)
-            for (address, protocol), (source, when) in found.items()
-            if address in accounts
-        ]
-        LastLogin.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["account", "protocol"],
-            update_fields=["address", "at"],
-        )
-        noted += len(rows)
-    return noted
+        known = Account.objects.filter(address__in=addresses[start : start + ROWS_A_STATEMENT])
+        accounts.update(known.values_list("address", "pk"))
+    rows = [
+        LastLogin(account_id=accounts[address], protocol=protocol, address=source, at=when)
+        for (address, protocol), (source, when) in found.items()
+        if address in accounts
+    ]
+    LastLogin.objects.bulk_create(
+        rows,
+        batch_size=ROWS_A_STATEMENT,
+        update_conflicts=True,
+        unique_fields=["account", "protocol"],
+        update_fields=["address", "at"],
+    )
+    return len(rows)

@@ -7,6 +7,7 @@ another home and another port offset.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from qmailux_site.errors import SetupError
@@ -54,6 +55,15 @@ class Layout:
                 f"QMAILUX_HOME may have at most {LONGEST_HOME_BYTES} bytes"
                 f" (unix sockets lie below it): {self.home}"
             )
+
+        if self.bind != "*" and not _is_address(self.bind):
+            raise SetupError(f"QMAILUX_BIND must be an address of this machine, or * for all: {self.bind!r}")
+
+    @property
+    def own_address(self) -> str:
+        """Where the instance is reached from its own machine."""
+        listens_on_all = self.bind == "*" or ip_address(self.bind).is_unspecified
+        return "127.0.0.1" if listens_on_all else self.bind
 
     def port(self, service: str) -> int:
         return STANDARD_PORTS[service] + self.offset
@@ -138,6 +148,14 @@ class Layout:
     def bin(self) -> Path:
         """Small programs that the mail plane starts (quota warning, submission of Sieve's mail)."""
         return self.node / "bin"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def home_of_account(uuid_hex: str) -> str:

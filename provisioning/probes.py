@@ -27,16 +27,11 @@ QUESTIONS = {
 }
 
 
-def address_of(layout: Layout) -> str:
-    """Where to reach the instance from its own machine."""
-    return "127.0.0.1" if layout.bind in ("*", "0.0.0.0") else layout.bind  # noqa: S104  # a comparison
-
-
 def probe(layout: Layout, service: str, *, timeout_seconds: float = 5) -> str:
     """What is wrong with the service, in words; "" when it greets as it should."""
     try:
         with socket.create_connection(
-            (address_of(layout), layout.port(service)), timeout=timeout_seconds
+            (layout.own_address, layout.port(service)), timeout=timeout_seconds
         ) as plain:
             connection = _with_tls(plain) if service in IMPLICIT_TLS else plain
             connection.sendall(QUESTIONS.get(service, b""))

@@ -9,7 +9,6 @@ from django.db.models import Q
 from accounts.models import Account, Autoresponder, Forwarding
 from domains.models import Domain, DomainAlias
 from provisioning.hosts.base import Row
-from provisioning.layout import home_of_account
 from provisioning.render.files import RenderedFile
 from provisioning.render.sieve import Answer, panel_script
 from qmailux_site.errors import UnsafeValue
@@ -28,7 +27,7 @@ def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict
             broken[account.address] = str(error)
             continue
         if script is not None:
-            rows.append((account.address, home_of_account(account.uuid.hex), script.content.decode()))
+            rows.append((account.address, account.home, script.content.decode()))
     return rows, broken
 
 
@@ -46,7 +45,7 @@ def _script(account: Account) -> RenderedFile | None:
     forwarding: Forwarding | None = getattr(account, "forwarding", None)
     autoresponder: Autoresponder | None = getattr(account, "autoresponder", None)
     return panel_script(
-        home=home_of_account(account.uuid.hex),
+        home=account.home,
         forward_to=[target.address for target in forwarding.targets.all()] if forwarding else (),
         keep_copy=forwarding.keeps_copy if forwarding else True,
         answer=_answer(account, autoresponder) if autoresponder and autoresponder.is_on else None,

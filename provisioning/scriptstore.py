@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from provisioning.daemons import sievec_argv
 from provisioning.hosts.base import Host, Row
-from provisioning.layout import MAIL_USER, Layout
+from provisioning.layout import Layout
 from provisioning.render.files import RenderedFile
+from provisioning.render.sieve import script_file
 
 TABLE = "script"
 
@@ -36,30 +37,31 @@ class ScriptStore:
 
     def change(self, upserts: Mapping[str, str | Row], deletes: Sequence[str]) -> None:
         for row in self.host.query_rows(TABLE, deletes).values():
-            for path in (self._path(row), self._compiled(row)):
-                self.host.remove(path)
+            script = _file(row)
+            self.host.remove(script.path)
+            self.host.remove(_compiled(script))
         rows = [row for row in upserts.values() if not isinstance(row, str)]
-        for row in rows:
-            self.host.write(_file(self._path(row), str(row[2])))
-        if rows:
+        scripts = [_file(row) for row in rows]
+        for script in scripts:
+            self.host.write(script)
+        if scripts:
             # One process for all of them; Dovecot could not write beside the scripts (engine 1, 5).
-            paths = [self.layout.node / self._path(row) for row in rows]
+            paths = [self.layout.node / script.path for script in scripts]
             self.host.run(sievec_argv(self.layout, *paths), timeout=30 + len(paths))
         self.host.change_rows(TABLE, rows, deletes)
 
     def _as_on_disk(self, row: Row) -> Row:
         """With the script that really stands there; an empty one where the compiled form is missing."""
-        content = self.host.read(self._path(row)) or b""
-        if self.host.read(self._compiled(row)) is None:
-            content = b""
+        script = _file(row)
+        is_compiled = self.host.read(_compiled(script)) is not None
+        content = (self.host.read(script.path) if is_compiled else None) or b""
         return row[0], row[1], content.decode("utf-8", "replace")
 
-    def _path(self, row: Row) -> str:
-        return f"{self.layout.sieve.relative_to(self.layout.node)}/{row[1]}.sieve"
 
-    def _compiled(self, row: Row) -> str:
-        return self._path(row).removesuffix(".sieve") + ".svbin"
+def _file(row: Row) -> RenderedFile:
+    _address, home, content = row
+    return script_file(str(home), str(content).encode())
 
 
-def _file(path: str, content: str) -> RenderedFile:
-    return RenderedFile(path=path, content=content.encode(), daemon="", mode=0o640, group=MAIL_USER)
+def _compiled(script: RenderedFile) -> str:
+    return script.path.removesuffix(".sieve") + ".svbin"

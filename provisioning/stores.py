@@ -110,7 +110,7 @@ class MapStore:
             self._rebuild(upserts, deletes)
         else:
             self._change_in_place(upserts, deletes)
-            self._read_back(upserts, deletes)
+        self._read_back(upserts, deletes)
 
     def build(self, entries: Mapping[str, Value]) -> None:
         """Replace the whole content: one transaction inside the same file, so readers never see half of

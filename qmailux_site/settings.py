@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 import dj_database_url
@@ -30,11 +29,9 @@ def _secret(name: str, default_file: Path) -> str:
         ) from error
 
 
-def _bound_hosts(bind: str) -> set[str]:
-    """The panel's own address, where it listens on one; none where it listens on all."""
-    if bind == "*" or ip_address(bind).is_unspecified:
-        return set()
-    return {f"[{bind}]" if ":" in bind else bind}
+def _as_host(address: str) -> str:
+    """As it stands in a Host header and an address bar."""
+    return f"[{address}]" if ":" in address else address
 
 
 QMAILUX_HOME = Path(env.str("QMAILUX_HOME", str(BASE_DIR / "var"))).absolute()
@@ -51,7 +48,9 @@ DEBUG = env.bool("QMAILUX_DEBUG", False)
 SECRET_KEY = _secret("QMAILUX_SECRET_KEY", QMAILUX_LAYOUT.secrets / "django_key")
 ALLOWED_HOSTS = env.list(
     "QMAILUX_ALLOWED_HOSTS",
-    sorted({QMAILUX_LAYOUT.hostname, "localhost", "127.0.0.1", "[::1]", *_bound_hosts(QMAILUX_LAYOUT.bind)}),
+    sorted(
+        {QMAILUX_LAYOUT.hostname, "localhost", "127.0.0.1", "[::1]", _as_host(QMAILUX_LAYOUT.own_address)}
+    ),
 )
 
 INSTALLED_APPS = [

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from accounts import actions
 from accounts.forms import AppPasswordForm, add_refusal
 from accounts.models import AppPassword
-from provisioning.life import life_of
+from accounts.views.life import life_of_account
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -33,14 +33,12 @@ def app_passwords(request: PanelRequest) -> HttpResponse:
             form = AppPasswordForm()
         except ActionRefused as refusal:
             add_refusal(form, refusal)
-    account = request.user
-    has_life = account.domain is not None and account.has_mailbox
     values = {
         "form": form,
         "made": made,
         "password": password,
-        "app_passwords": account.app_passwords.all(),
-        "life": life_of(account.domain.scope, account.address) if has_life and account.domain else None,
+        "app_passwords": request.user.app_passwords.all(),
+        "life": life_of_account(request.user),
     }
     return render(request, "accounts/app_passwords.html", values)
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from accounts import actions
 from accounts.forms import AutoresponderForm, add_refusal, autoresponder_of
 from accounts.models import Account, Autoresponder
-from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of
+from accounts.views.life import life_fragment, life_of_account
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -49,17 +49,14 @@ def autoresponder_forget(request: PanelRequest) -> HttpResponse:
 @login_required
 def autoresponder_life(request: PanelRequest) -> HttpResponse:
     """The fragment that shows whether my last change is live."""
-    values = {"delay": NEXT_LOOK_MILLISECONDS, "poll": request.path, **_values(request.user)}
-    return render(request, "_life.html", values)
+    return life_fragment(request, _values(request.user))
 
 
 def _values(account: Account) -> dict[str, object]:
-    if account.domain is None:
-        return {"life": None}
     saved = Autoresponder.objects.filter(account=account).first()
     return {
         "account": account,
-        "life": life_of(account.domain.scope, account.address),
+        "life": life_of_account(account),
         "saved": saved,
         "saved_at": saved.changed_at if saved else None,
         "is_over": bool(saved and saved.ends_on and saved.ends_on < timezone.localdate()),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts import actions
 from accounts.forms import ForwardingForm, add_refusal, forwarding_of
 from accounts.models import Account, Forwarding
-from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of
+from accounts.views.life import life_fragment, life_of_account
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -32,20 +32,15 @@ def forwarding(request: PanelRequest) -> HttpResponse:
         else:
             messages.success(request, _("The forwarding is saved."))
             return redirect("forwarding")
-    return render(request, "accounts/forwarding.html", {"form": form, **_life(account)})
+    return render(request, "accounts/forwarding.html", {"form": form, **_change(account)})
 
 
 @login_required
 def forwarding_life(request: PanelRequest) -> HttpResponse:
     """The fragment that shows whether my last change is live."""
-    return render(
-        request, "_life.html", {"delay": NEXT_LOOK_MILLISECONDS, "poll": request.path, **_life(request.user)}
-    )
+    return life_fragment(request, _change(request.user))
 
 
-def _life(account: Account) -> dict[str, object]:
-    if account.domain is None:
-        return {"life": None}
+def _change(account: Account) -> dict[str, object]:
     found = Forwarding.objects.filter(account=account).first()
-    life = life_of(account.domain.scope, account.address)
-    return {"life": life, "saved_at": found.changed_at if found else None}
+    return {"life": life_of_account(account), "saved_at": found.changed_at if found else None}

@@ -15,8 +15,8 @@ from accounts.actions import change_password
 from accounts.forms import OwnPasswordForm, add_refusal
 from accounts.models import Account, MailboxUsage
 from accounts.passwords import check_policy, strength
+from accounts.views.life import life_fragment, life_of_account
 from accounts.views.mail_programs import has_own_authority, mail_servers
-from provisioning.life import NEXT_LOOK_MILLISECONDS, Life, life_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -30,7 +30,7 @@ def home(request: PanelRequest) -> HttpResponse:
     values = {
         "account": account,
         "domain_is_locked": account.domain is not None and account.domain.is_locked,
-        "life": _life(account),
+        "life": life_of_account(account),
         "usage": usage_of(account),
         "last_logins": account.last_logins.all(),
         "servers": [server for server in mail_servers() if server.is_recommended],
@@ -76,21 +76,11 @@ def password_strength(request: PanelRequest) -> HttpResponse:
 @login_required
 def password_life(request: PanelRequest) -> HttpResponse:
     """The fragment that shows whether my last change is live."""
-    return render(
-        request,
-        "_life.html",
-        {"poll": request.path, "delay": NEXT_LOOK_MILLISECONDS, **_change(request.user)},
-    )
+    return life_fragment(request, _change(request.user))
 
 
 def _change(account: Account) -> dict[str, object]:
-    return {"life": _life(account), "saved_at": account.password_changed_at}
-
-
-def _life(account: Account) -> Life | None:
-    if account.domain is None or not account.has_mailbox:
-        return None
-    return life_of(account.domain.scope, account.address)
+    return {"life": life_of_account(account), "saved_at": account.password_changed_at}
 
 
 def usage_of(account: Account) -> dict[str, object] | None:

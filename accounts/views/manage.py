@@ -25,8 +25,8 @@ from accounts.forms import (
 )
 from accounts.models import Account
 from accounts.passwords import random_password
+from accounts.views.life import life_of_account
 from domains.views import domain_of
-from provisioning.life import life_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -178,7 +178,7 @@ def _account_page(request: PanelRequest, person: Account, **forms: object) -> Ht
     values = {
         "domain": person.domain,
         "account": person,
-        "life": _life(person),
+        "life": life_of_account(person),
         "life_key": person.address,
         "aliases": _aliases_to(person),
         "app_passwords": person.app_passwords.all(),
@@ -199,7 +199,7 @@ def _password_page(
         "account": person,
         "password": shown,
         "is_new": is_new,
-        "life": _life(person),
+        "life": life_of_account(person),
         "life_key": person.address,
         "saved_at": person.password_changed_at,
     }
@@ -209,7 +209,3 @@ def _password_page(
 def _aliases_to(person: Account) -> list[str]:
     targets = person.alias_targets.select_related("alias").order_by("alias__address")
     return [target.alias.address for target in targets[:50]]
-
-
-def _life(person: Account) -> object:
-    return life_of(person.domain.scope, person.address) if person.domain else None

@@ -67,19 +67,19 @@ def panel_script(
     if not targets and answer is None:
         return None
     written = [*targets, *(_written(answer) if answer else [])]
-    return RenderedFile(
-        path=f"sieve/{home}.sieve",
-        content=render(
-            "sieve/panel.sieve.j2",
-            targets=targets,
-            keep_copy=keep_copy,
-            answer=answer,
-            needs_variables=any("${" in value for value in written),
-        ),
-        daemon="",
-        mode=0o640,
-        group=MAIL_USER,
+    content = render(
+        "sieve/panel.sieve.j2",
+        targets=targets,
+        keep_copy=keep_copy,
+        answer=answer,
+        needs_variables=any("${" in value for value in written),
     )
+    return script_file(home, content)
+
+
+def script_file(home: str, content: bytes) -> RenderedFile:
+    """Where accounts.sql names the script of the mailbox; only the mail user reads it."""
+    return RenderedFile(path=f"sieve/{home}.sieve", content=content, daemon="", mode=0o640, group=MAIL_USER)
 
 
 def _written(answer: Answer) -> list[str]:

@@ -16,7 +16,6 @@ from threading import Event
 
 from provisioning.daemons import daemons
 from provisioning.layout import Layout
-from provisioning.probes import address_of
 from provisioning.render.plane import MailPlane
 from provisioning.stack import requirements
 from provisioning.stack.failures import ExitCode, StackError
@@ -98,7 +97,7 @@ def start_programs(layout: Layout, *names: str) -> None:
 
 def addresses(layout: Layout) -> dict[str, str]:
     """Where people and mail programs find the instance."""
-    name = layout.hostname if layout.bind == "*" else address_of(layout)
+    name = layout.hostname if layout.bind == "*" else layout.own_address
     host = f"[{name}]" if ":" in name else name
     port = layout.port("https")
     panel = f"https://{host}/" if port == 443 else f"https://{host}:{port}/"

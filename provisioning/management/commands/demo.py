@@ -27,7 +27,7 @@ from domains.actions import add_domain, add_domain_alias, set_managers
 from domains.models import Domain
 from domains.names import canonical_domain
 from provisioning.models import Change
-from provisioning.probes import address_of, probe
+from provisioning.probes import probe
 from provisioning.stack import addresses
 from qmailux_site.console import progress_bar
 from qmailux_site.errors import QmailuxError
@@ -174,7 +174,7 @@ def deliver(case: Case) -> int:
     layout = settings.QMAILUX_LAYOUT
     end = time.monotonic() + 10
     while True:
-        with smtplib.SMTP(address_of(layout), layout.port("smtp"), local_hostname="nadawcy.example") as smtp:
+        with smtplib.SMTP(layout.own_address, layout.port("smtp"), local_hostname="nadawcy.example") as smtp:
             smtp.ehlo()
             smtp.mail(SENDER, [f"SIZE={len(text)}"])
             code = smtp.rcpt(case.recipient)[0]
