@@ -10,11 +10,13 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import actions
 from accounts.actor import Actor
 from accounts.addresses import parse_targets
 from accounts.models import Account, Alias, DeletedMailbox
+from accounts.notifying import SmsGateway
 from accounts.passwords import random_password
 from qmailux_site.admin_tools import AnyModelForm, BigTableAdmin, ReadOnlyAdmin
 from qmailux_site.errors import ActionRefused
@@ -50,7 +52,10 @@ class ActionForm(AnyModelForm):
 
 class AccountForm(ActionForm):
     new_password = forms.CharField(
-        required=False, strip=False, help_text="Empty: unchanged; for a new account a random one, shown once."
+        label=gettext_lazy("new password"),
+        required=False,
+        strip=False,
+        help_text=gettext_lazy("Empty: unchanged; for a new account a random one, shown once."),
     )
 
     class Meta:
@@ -122,7 +127,7 @@ class AccountAdmin(ActingAdmin):
     list_display = ("address", "name", "state", "quota_bytes", "is_superuser", "created_at")
     list_filter = ("state", "is_superuser", "language")
     search_fields = ("address__startswith", "name__istartswith")
-    search_help_text = "Beginning of the address or the name"
+    search_help_text = gettext_lazy("Beginning of the address or the name")
     autocomplete_fields = ("domain",)
     actions = ("lock", "unlock")
 
@@ -141,17 +146,19 @@ class AccountAdmin(ActingAdmin):
     def delete_one(self, request: HttpRequest, obj: Account) -> None:
         actions.delete_account(obj, remove_orphans=True, by=actor_of(request))
 
-    @admin.action(description="Lock (incoming mail is kept)")
+    @admin.action(description=gettext_lazy("Lock (incoming mail is kept)"))
     def lock(self, request: HttpRequest, rows: QuerySet[Account]) -> None:
         self.each(request, rows, lambda account: actions.lock_account(account, by=actor_of(request)))
 
-    @admin.action(description="Unlock")
+    @admin.action(description=gettext_lazy("Unlock"))
     def unlock(self, request: HttpRequest, rows: QuerySet[Account]) -> None:
         self.each(request, rows, lambda account: actions.unlock_account(account, by=actor_of(request)))
 
 
 class AliasForm(ActionForm):
-    targets = forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), help_text="One address a line.")
+    targets = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4}), help_text=gettext_lazy("One address a line.")
+    )
 
     class Meta:
         model = Alias
@@ -183,7 +190,7 @@ class AliasAdmin(ActingAdmin):
     form = AliasForm
     list_display = ("address", "domain", "created_at")
     search_fields = ("address__startswith",)
-    search_help_text = "Beginning of the address"
+    search_help_text = gettext_lazy("Beginning of the address")
     autocomplete_fields = ("domain", "domain_alias")
     list_select_related = ("domain",)
 
@@ -199,6 +206,48 @@ class AliasAdmin(ActingAdmin):
 
 @admin.register(DeletedMailbox)
 class DeletedMailboxAdmin(ReadOnlyAdmin):
+    # What is kept holds hashes of passwords.
+    fields = ("address", "domain_name", "node", "deleted_at", "purging_at")
     list_display = ("address", "deleted_at", "node")
     search_fields = ("address__startswith",)
     list_select_related = ("node",)
+
+
+class SmsGatewayForm(ActionForm):
+    """Headers hold keys: they are written and never shown again."""
+
+    headers = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line, as Name: value. Empty: those that are set stay; a dash takes them away.",
+    )
+
+    class Meta:
+        model = SmsGateway
+        fields = (
+            *("name", "is_on", "rank", "kind", "url", "headers", "body_kind", "body", "answer_contains"),
+            *("recipient", "subject"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["headers"] = ""
+
+    def act(self) -> SmsGateway:
+        gateway: SmsGateway = self.instance
+        values = dict(self.cleaned_data)
+        headers = values.pop("headers").strip()
+        if headers:
+            gateway.headers = "" if headers == "-" else headers
+        for name, value in values.items():
+            setattr(gateway, name, value)
+        return actions.save_gateway(gateway, by=self.actor)
+
+
+@admin.register(SmsGateway)
+class SmsGatewayAdmin(ActingAdmin):
+    form = SmsGatewayForm
+    list_display = ("name", "kind", "is_on", "rank")
+
+    def delete_one(self, request: HttpRequest, obj: SmsGateway) -> None:
+        actions.delete_gateway(obj, by=actor_of(request))

@@ -11,10 +11,9 @@ from django.http import HttpRequest
 
 from accounts.actions.upgrade import upgrade_password_hash
 from accounts.actor import Actor
-from accounts.addresses import parse_address
+from accounts.door import account_of_login, canonical_login, may_enter
 from accounts.models import Account
 from accounts.passwords import IMPORTED_PREFIX, MAX_PASSWORD_BYTES
-from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import client_address
 
 # The hashers normalise, which shortens a text, but never to a fifth; what is longer is no password of
@@ -36,7 +35,7 @@ class AddressBackend(BaseBackend):
     ) -> Account | None:
         if not username or not password or len(password.encode()) > LONGEST_INPUT_BYTES:
             return None
-        account = _account_of(username)
+        account = account_of_login(username)
         if account is None:
             make_password(password)  # as slow as for an address that exists
             return None
@@ -64,28 +63,7 @@ class AddressBackend(BaseBackend):
         return account if account is not None and may_enter(account) else None
 
 
-def may_enter(account: Account) -> bool:
-    """Not locked, neither itself nor through its domain; the superadmin always may."""
-    if account.is_superuser:
-        return True
-    return not account.is_locked and (account.domain is None or not account.domain.is_locked)
-
-
 def login_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """What django-axes counts failures by: the same account in any spelling is one."""
     given = (credentials or {}).get("username") or request.POST.get("username") or ""
-    return _canonical(str(given))[:254]
-
-
-def _canonical(login: str) -> str:
-    address = login.strip().lower()
-    if address.isascii():
-        return address
-    try:
-        return str(parse_address(address))
-    except ActionRefused:
-        return address
-
-
-def _account_of(login: str) -> Account | None:
-    return Account.objects.select_related("domain__node").filter(address=_canonical(login)).first()
+    return canonical_login(str(given))[:254]

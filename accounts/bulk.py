@@ -8,6 +8,7 @@ another system stands in password_hash. A row with neither gets a random passwor
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,10 +18,13 @@ from django.contrib.auth.hashers import make_password
 from django.utils.translation import gettext as _
 
 from accounts.actions.bulk import ROWS_A_STATEMENT, NewAccount
+from accounts.actions.limits import check_new_accounts
+from accounts.actions.taken import deleted_message
 from accounts.actor import Actor
 from accounts.addresses import account_localpart, parse_address
 from accounts.csvfile import BadFile, Columns, FileError, Row, read_rows
-from accounts.models import Account, Alias, Language
+from accounts.handing import is_handed_over as password_is_handed_over
+from accounts.models import Account, Alias, DeletedMailbox, Language
 from accounts.names import person_name
 from accounts.passwords import check_policy, imported_hash, normalise, random_password
 from accounts.quotas import parse_quota_mb
@@ -35,7 +39,9 @@ COLUMNS = Columns(
 )
 Progress = Callable[[int, int], None]
 
-_MAX_AUDITED_DOMAINS = 20
+MAX_AUDITED_DOMAINS = 20
+# Whoever looks at a page comes before a bulk file.
+HASHING_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,50 +58,88 @@ class CheckedRow:
     is_random: bool = False
 
 
-def check_file(raw: bytes, *, by: Actor) -> list[CheckedRow]:
-    """The rows of the file in order; raises BadFile with every fault found, and then nothing is done.
+@dataclass(frozen=True, slots=True)
+class JudgedFile:
+    """What can be added, in the order of the file, and what stands against it. total: all rows."""
 
-    A refused file leaves an event in the audit, with the domains that are not the actor's.
+    rows: list[CheckedRow]
+    faults: list[FileError]
+    total: int
+
+
+def check_file(raw: bytes, *, by: Actor) -> list[CheckedRow]:
+    """The rows of the file in order; raises BadFile with every fault found, and then nothing is done."""
+    judged = judge_file(raw, by=by)
+    if judged.faults:
+        raise BadFile(judged.faults)
+    return judged.rows
+
+
+def judge_file(raw: bytes, *, by: Actor, default_domain: str = "") -> JudgedFile:
+    """Every row judged. Raises BadFile when the file cannot be read as a table.
+
+    A file with faults leaves an event in the audit, with the domains that are not the actor's.
+    default_domain: the one of addresses without an @.
     """
     try:
-        rows = read_rows(raw, columns=COLUMNS)
+        rows = completed(read_rows(raw, columns=COLUMNS), default_domain)
     except BadFile as bad:
         audit.record(by, "accounts.import_refused", "", faults=len(bad.errors))
         raise
-    names = _domain_names(rows)
-    domains = _managed_domains(names, by)
+    names = domain_names(rows)
+    domains = managed_domains(names, by)
     errors: list[FileError] = []
     checked: list[CheckedRow] = []
+    must_change = password_is_handed_over(by)
     for row in rows:
         try:
-            checked.append(_check_row(row, domains))
+            checked.append(_check_row(row, domains, is_handed_over=must_change))
         except ActionRefused as refusal:
             errors.append(FileError(row.line, refusal.field, refusal.message))
-    errors += _duplicates(checked) + _taken(checked)
+    lines = [(row.line, row.account.address) for row in checked]
+    errors += duplicates(lines) + taken(lines) + _deleted(lines)
     if errors:
-        foreign = sorted(names - domains.keys())[:_MAX_AUDITED_DOMAINS]
+        foreign = sorted(names - domains.keys())[:MAX_AUDITED_DOMAINS]
         audit.record(by, "accounts.import_refused", "", faults=len(errors), foreign_domains=foreign)
-        raise BadFile(sorted(errors, key=lambda error: error.line))
-    return checked
+    return JudgedFile(checked, sorted(errors, key=lambda error: error.line), len(rows))
 
 
 def hash_passwords(rows: Sequence[CheckedRow], progress: Progress) -> Iterator[NewAccount]:
-    """The accounts with stored passwords. Argon2 releases the interpreter's lock, so threads use every
-    core.
-    """
-
-    def finished(row: CheckedRow) -> NewAccount:
-        if not row.password:
-            return row.account
-        return replace(row.account, password_hash=make_password(normalise(row.password)))
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for done, account in enumerate(pool.map(finished, rows, chunksize=1), start=1):
-            progress(done, len(rows))
-            yield account
+    """The accounts with stored passwords."""
+    for row, encoded in zip(rows, hashed([row.password for row in rows], progress), strict=True):
+        yield replace(row.account, password_hash=encoded) if encoded else row.account
 
 
-def _domain_names(rows: Sequence[Row]) -> set[str]:
+def hashed(passwords: Sequence[str], progress: Progress) -> Iterator[str]:
+    """Stored forms; "" of "". Argon2 releases the interpreter's lock, so threads use every core."""
+
+    def finished(password: str) -> str:
+        return make_password(normalise(password)) if password else ""
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count(), initializer=_step_aside) as pool:
+        for done, encoded in enumerate(pool.map(finished, passwords, chunksize=1), start=1):
+            progress(done, len(passwords))
+            yield encoded
+
+
+def _step_aside() -> None:
+    """This thread alone: Linux has a niceness of each."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
+
+
+def completed(rows: list[Row], default_domain: str) -> list[Row]:
+    """Names without an @ belong to the domain whose page the file was given to."""
+    if not default_domain:
+        return rows
+    return [replace(row, values={**row.values, "address": _whole(row, default_domain)}) for row in rows]
+
+
+def _whole(row: Row, default_domain: str) -> str:
+    address = row.values["address"].strip()
+    return address if not address or "@" in address else f"{address}@{default_domain}"
+
+
+def domain_names(rows: Sequence[Row]) -> set[str]:
     """The stored names of the domains in the file; what is no name is judged with its row."""
     names: set[str] = set()
     for spelling in {row.values["address"].rpartition("@")[2] for row in rows}:
@@ -104,7 +148,7 @@ def _domain_names(rows: Sequence[Row]) -> set[str]:
     return names
 
 
-def _managed_domains(names: set[str], by: Actor) -> dict[str, Domain]:
+def managed_domains(names: set[str], by: Actor) -> dict[str, Domain]:
     """Those of the domains that the actor manages."""
     found: dict[str, Domain] = {}
     wanted = sorted(names)
@@ -117,11 +161,11 @@ def _managed_domains(names: set[str], by: Actor) -> dict[str, Domain]:
     return found
 
 
-def _check_row(row: Row, domains: dict[str, Domain]) -> CheckedRow:
+def _check_row(row: Row, domains: dict[str, Domain], *, is_handed_over: bool) -> CheckedRow:
     address = parse_address(row.values["address"])
     localpart = account_localpart(address.localpart, field="address")
     domain = domains.get(address.domain)
-    if domain is None or domain.kind != Domain.Kind.HOSTED:
+    if domain is None or domain.is_relay:
         raise ActionRefused("address", _("You have no domain %(domain)s here.") % {"domain": address.domain})
     account = NewAccount(
         domain=domain,
@@ -131,15 +175,17 @@ def _check_row(row: Row, domains: dict[str, Domain]) -> CheckedRow:
         quota_bytes=parse_quota_mb(row.values.get("quota_mb", ""), field="quota_mb"),
         language=_language(row.values.get("language", "")),
     )
-    return _with_password(row, account)
+    return _with_password(row, account, is_handed_over=is_handed_over)
 
 
-def _with_password(row: Row, account: NewAccount) -> CheckedRow:
+def _with_password(row: Row, account: NewAccount, *, is_handed_over: bool) -> CheckedRow:
     password, stored = row.values.get("password", ""), row.values.get("password_hash", "")
     if password and stored:
         raise ActionRefused("password_hash", _("Give a password or a hash, not both."))
     if stored:
         return CheckedRow(row.line, replace(account, password_hash=imported_hash(stored)))
+    if is_handed_over:
+        account = replace(account, must_change_password=True)
     if not password:
         return CheckedRow(row.line, account, random_password(), is_random=True)
     check_policy(password, address=account.address, name=account.name)
@@ -153,26 +199,26 @@ def _language(text: str) -> str:
     return language
 
 
-def _duplicates(rows: Sequence[CheckedRow]) -> list[FileError]:
+def duplicates(rows: Sequence[tuple[int, str]]) -> list[FileError]:
+    """rows: line and address."""
     first_line: dict[str, int] = {}
     errors = []
-    for row in rows:
-        address = row.account.address
+    for line, address in rows:
         if address in first_line:
             message = _("%(address)s stands in line %(line)d already.") % {
                 "address": address,
                 "line": first_line[address],
             }
-            errors.append(FileError(row.line, "address", message))
-        first_line.setdefault(address, row.line)
+            errors.append(FileError(line, "address", message))
+        first_line.setdefault(address, line)
     return errors
 
 
-def _taken(rows: Sequence[CheckedRow]) -> list[FileError]:
+def taken(rows: Sequence[tuple[int, str]]) -> list[FileError]:
     """Rows whose address an account or an alias has; the insert would refuse them anyway, without line
     numbers.
     """
-    lines = {row.account.address: row.line for row in rows}
+    lines = {address: line for line, address in rows}
     addresses = list(lines)
     errors = []
     for start in range(0, len(addresses), ROWS_A_STATEMENT):
@@ -183,4 +229,32 @@ def _taken(rows: Sequence[CheckedRow]) -> list[FileError]:
         for address in Alias.objects.filter(address__in=batch).values_list("address", flat=True):
             message = _("There is already an alias %(address)s.") % {"address": address}
             errors.append(FileError(lines[address], "address", message))
+    return errors
+
+
+def _deleted(rows: Sequence[tuple[int, str]]) -> list[FileError]:
+    """Rows whose former owner's mailbox can still be restored: given away one by one, on purpose."""
+    lines = {address: line for line, address in rows}
+    addresses = list(lines)
+    errors = []
+    for start in range(0, len(addresses), ROWS_A_STATEMENT):
+        batch = addresses[start : start + ROWS_A_STATEMENT]
+        kept = DeletedMailbox.objects.restorable().filter(address__in=batch)
+        for address in kept.values_list("address", flat=True).distinct():
+            errors.append(FileError(lines[address], "address", deleted_message(address)))
+    return errors
+
+
+def past_limits(rows: Sequence[CheckedRow]) -> list[FileError]:
+    """Limits of the domains, which all rows together must keep; add_accounts judges them again."""
+    quotas: dict[Domain, list[int]] = {}
+    for row in rows:
+        domain, quota = row.account.domain, row.account.quota_bytes
+        quotas.setdefault(domain, []).append(domain.default_quota_bytes if quota is None else quota)
+    errors = []
+    for domain, wanted in quotas.items():
+        try:
+            check_new_accounts(domain, wanted)
+        except ActionRefused as refusal:
+            errors.append(FileError(0, "", refusal.message))
     return errors

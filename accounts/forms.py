@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import is_same_address, parse_targets
-from accounts.models import MOST_SUBJECT, Account, Autoresponder, Forwarding, Language, LockMode
+from accounts.addresses import is_same_address
+from accounts.models import MOST_SUBJECT, Account, Autoresponder, Language, LockMode
 from accounts.quotas import parse_quota_mb
 from qmailux_site.errors import ActionRefused
 
+PANEL_DOOR = "panel"
 MEBIBYTE = 1024 * 1024
 # Addresses and the like: the browser neither corrects nor fills them in.
 AS_TYPED = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
@@ -22,6 +24,16 @@ AS_TYPED = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "non
 def add_refusal(form: forms.Form, refusal: ActionRefused) -> None:
     """Show the sentence at the field it is about, or above the form."""
     form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+
+
+def carried_out(form: forms.Form, act: Callable[[], object]) -> bool:
+    """Whether the act went through; what refuses it is shown at its field."""
+    try:
+        act()
+    except ActionRefused as refusal:
+        add_refusal(form, refusal)
+        return False
+    return True
 
 
 class PanelForm(forms.Form):
@@ -45,7 +57,7 @@ def _password_field(label: Any, *, autocomplete: str, help_text: Any = "") -> fo
     return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
 
 
-def _date_input() -> forms.DateInput:
+def date_input() -> forms.DateInput:
     """The browser's own calendar, which takes and gives ISO dates only."""
     return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
@@ -59,8 +71,15 @@ class LoginForm(AuthenticationForm):
         "inactive": _("The account is locked."),
     }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    # Where the person goes then; nothing chosen is the panel.
+    door = forms.ChoiceField(label=_("Open"), required=False, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, doors: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if doors:
+            cast(forms.ChoiceField, self.fields["door"]).choices = [*doors, (PANEL_DOOR, _("Settings"))]
+        else:
+            del self.fields["door"]
         self.fields["username"].label = _("Address")
         self.fields["username"].widget.attrs.update(
             {
@@ -144,19 +163,41 @@ class NewPasswordForm(PanelForm):
     )
 
 
+def seen_in(form: forms.Form, name: str) -> str | None:
+    """What stood in the field when the page was made; None for a sender that does not say it."""
+    field: str | None = form.data.get(form[name].html_initial_name)
+    return field
+
+
 class AccountForm(PanelForm):
-    name = forms.CharField(label=_("Name"), max_length=150, required=False)
+    name = forms.CharField(label=_("Name"), max_length=150, required=False, show_hidden_initial=True)
     quota = QuotaField(
-        label=_("Quota"), help_text=_("In MB, or with a unit: 2 GB. 0 is unlimited."), max_length=30
+        label=_("Quota"),
+        help_text=_("In MB, or with a unit: 2 GB. 0 is unlimited."),
+        max_length=30,
+        show_hidden_initial=True,
     )
-    language = forms.ChoiceField(label=_("Language"), choices=Language.choices)
+    language = forms.ChoiceField(label=_("Language"), choices=Language.choices, show_hidden_initial=True)
 
     def changes(self) -> dict[str, Any]:
-        """What edit_account takes. A quota that was not touched stays as it is to the byte."""
-        changes = {"name": self.cleaned_data["name"], "language": self.cleaned_data["language"]}
-        if "quota" in self.changed_data:
-            changes["quota_bytes"] = self.cleaned_data["quota"]
-        return changes
+        """What edit_account takes: what was touched, and what had been there. A quota that was not touched
+        stays as it is to the byte.
+        """
+        keys = {"name": "name", "language": "language", "quota": "quota_bytes"}
+        changes = {keys[name]: self.cleaned_data[name] for name in self.changed_data}
+        seen: dict[str, Any] = {
+            key: text for name, key in keys.items() if (text := seen_in(self, name)) is not None
+        }
+        if "quota_bytes" in seen:
+            seen["quota_bytes"] = _quota_seen(seen["quota_bytes"])
+        return {**changes, "seen": seen}
+
+
+def _quota_seen(text: str) -> int | None:
+    try:
+        return parse_quota_mb(text)
+    except ActionRefused:
+        return None
 
 
 def initial_of(account: Account) -> dict[str, Any]:
@@ -179,7 +220,16 @@ class NewAccountForm(NewPasswordForm):
         help_text=_("In MB, or with a unit: 2 GB. 0 is unlimited; empty takes the domain's default."),
     )
     language = forms.ChoiceField(label=_("Language"), choices=Language.choices, required=False)
-    field_order = ["localpart", "name", "password", "quota", "language"]
+    despite_deleted = forms.BooleanField(
+        label=_("Give this address to somebody new; the deleted mailbox is kept"), required=False
+    )
+    field_order = ["localpart", "despite_deleted", "name", "password", "quota", "language"]
+
+    def __init__(self, *args: Any, was_deleted: bool = False, **kwargs: Any) -> None:
+        """was_deleted: the typed address has a mailbox that can be restored, so there is something to ask."""
+        super().__init__(*args, **kwargs)
+        if not was_deleted:
+            del self.fields["despite_deleted"]
 
 
 class LockForm(PanelForm):
@@ -188,6 +238,21 @@ class LockForm(PanelForm):
     )
     reason = forms.CharField(
         label=_("Reason"), max_length=200, required=False, help_text=_("Seen by whoever manages the domain.")
+    )
+    until = forms.DateTimeField(
+        label=_("Until"),
+        required=False,
+        help_text=_("The server unlocks by itself then. Empty: until somebody does."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+class ImpersonationForm(PanelForm):
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        help_text=_("The owner of the mailbox reads it, such as: asked me to set up the holiday reply."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
 
@@ -211,59 +276,6 @@ class DeleteForm(PanelForm):
         return typed
 
 
-class TargetsForm(PanelForm):
-    targets = forms.CharField(
-        label=_("Where its mail goes"),
-        widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
-        help_text=_("One address a line, or separated by commas."),
-    )
-
-
-class AliasForm(TargetsForm):
-    localpart = forms.CharField(
-        label=_("Name before the @"),
-        max_length=80,
-        required=False,
-        widget=forms.TextInput(attrs=AS_TYPED),
-        help_text=_("* is the catch-all: it takes mail to names that do not exist."),
-    )
-    field_order = ["localpart", "targets"]
-
-    def clean_localpart(self) -> str:
-        localpart: str = self.cleaned_data["localpart"].strip()
-        if not localpart:
-            raise forms.ValidationError(_("Enter a name, or * for the catch-all."))
-        return localpart
-
-
-class ForwardingForm(PanelForm):
-    targets = forms.CharField(
-        label=_("Forward the mail to"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 4, **AS_TYPED}),
-        help_text=_("One address a line, or separated by commas. Empty: nothing is forwarded."),
-    )
-    keeps_copy = forms.BooleanField(label=_("Keep a copy in this mailbox"), required=False)
-
-    def clean_targets(self) -> tuple[str, ...]:
-        text: str = self.cleaned_data["targets"]
-        try:
-            return parse_targets(text) if text.strip() else ()
-        except ActionRefused as refusal:
-            raise forms.ValidationError(refusal.message) from refusal
-
-
-def forwarding_of(account: Account) -> dict[str, Any]:
-    """As ForwardingForm shows it; a copy is kept unless somebody decided otherwise."""
-    found = Forwarding.objects.filter(account=account).prefetch_related("targets").first()
-    if found is None:
-        return {"keeps_copy": True}
-    return {
-        "targets": "\n".join(target.address for target in found.targets.all()),
-        "keeps_copy": found.keeps_copy,
-    }
-
-
 class AutoresponderForm(PanelForm):
     HOURS_OF_UNIT = {"hours": 1, "days": 24}
 
@@ -273,10 +285,10 @@ class AutoresponderForm(PanelForm):
         label=_("Text"), strip=False, max_length=60_000, widget=forms.Textarea(attrs={"rows": 9})
     )
     starts_on = forms.DateField(
-        label=_("First day"), required=False, widget=_date_input(), help_text=_("Empty: at once.")
+        label=_("First day"), required=False, widget=date_input(), help_text=_("Empty: at once.")
     )
     ends_on = forms.DateField(
-        label=_("Last day"), required=False, widget=_date_input(), help_text=_("Empty: until switched off.")
+        label=_("Last day"), required=False, widget=date_input(), help_text=_("Empty: until switched off.")
     )
     every = forms.IntegerField(
         label=_("Answer the same person again after"), min_value=1, max_value=365, initial=7
@@ -311,3 +323,27 @@ def autoresponder_of(account: Account) -> dict[str, Any]:
         "every": found.interval_hours // AutoresponderForm.HOURS_OF_UNIT[unit],
         "unit": unit,
     }
+
+
+class BulkForm(PanelForm):
+    """Pasted or uploaded; what is uploaded counts."""
+
+    file = forms.FileField(label=_("CSV file"), required=False, allow_empty_file=True)
+    text = forms.CharField(
+        label=_("Or paste it here"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocapitalize": "none"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("file") and not str(cleaned.get("text", "")).strip():
+            self.add_error("text", _("Paste some rows, or choose a file."))
+        return cleaned
+
+    def raw(self) -> bytes:
+        if uploaded := self.cleaned_data["file"]:
+            content: bytes = uploaded.read()
+            return content
+        return str(self.cleaned_data["text"]).encode()

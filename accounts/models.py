@@ -6,13 +6,36 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.querysets import AccountManager, AliasQuerySet, AppPasswordQuerySet
+from accounts import (  # noqa: F401  # their models belong here
+    answered,
+    browsing,
+    filtering,
+    leaving,
+    notifying,
+    recovering,
+    roles,
+    sending,
+)
+from accounts.querysets import (
+    ALMOST_FULL,
+    NEVER,
+    AccountManager,
+    AliasQuerySet,
+    AppPasswordQuerySet,
+    BulkJobQuerySet,
+    DeletedMailboxQuerySet,
+)
+from accounts.targets import AliasTargetQuerySet
 from provisioning.layout import home_of_account
+
+MAIL_PROTOCOLS = {"imap": "IMAP", "pop3": "POP3", "managesieve": "ManageSieve", "smtp": "SMTP"}
 
 
 class State(models.TextChoices):
@@ -64,6 +87,9 @@ class Account(AbstractBaseUser):
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.ACTIVE)
     lock_mode = models.CharField(max_length=8, choices=LockMode, default=LockMode.ACCEPT)
     lock_reason = models.CharField(max_length=200, blank=True)
+    locked_at = models.DateTimeField(null=True, blank=True)
+    locked_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    locked_until = models.DateTimeField(null=True, blank=True, db_index=True)
     language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.POLISH)
     has_mailbox = models.BooleanField(default=True)
     is_superuser = models.BooleanField(_("superadmin"), default=False)
@@ -72,6 +98,9 @@ class Account(AbstractBaseUser):
     password_changed_at = models.DateTimeField(null=True, blank=True)
     must_change_password = models.BooleanField(default=False, db_default=False)
     second_factor_at = models.DateTimeField(null=True, blank=True)
+    # Copies of what MailboxUsage and LastLogin count, here so that lists are sorted and filtered by an index.
+    used_bytes = models.BigIntegerField(default=0, db_default=0, editable=False)
+    logged_in_at = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
 
     USERNAME_FIELD = "address"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -80,6 +109,18 @@ class Account(AbstractBaseUser):
 
     class Meta:
         ordering = ["address"]
+        indexes = [
+            models.Index(fields=["domain", "used_bytes", "id"], name="account_by_used"),
+            models.Index(fields=["domain", "quota_bytes", "id"], name="account_by_quota"),
+            models.Index(fields=["domain", "logged_in_at", "id"], name="account_by_login"),
+            models.Index(
+                fields=["domain", "localpart"], condition=Q(state="locked"), name="account_locked_in_domain"
+            ),
+            models.Index(fields=["domain", "localpart"], condition=ALMOST_FULL, name="account_almost_full"),
+            models.Index(
+                fields=["domain", "localpart"], condition=Q(logged_in_at=NEVER), name="account_never_in"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["domain", "localpart"], name="account_localpart_once_in_domain"),
             models.CheckConstraint(
@@ -102,6 +143,18 @@ class Account(AbstractBaseUser):
     @property
     def is_locked(self) -> bool:
         return self.state == State.LOCKED
+
+    @property
+    def has_logged_in(self) -> bool:
+        return self.logged_in_at != NEVER
+
+    @property
+    def is_over_quota(self) -> bool:
+        return 0 < self.quota_bytes <= self.used_bytes
+
+    @property
+    def is_almost_full(self) -> bool:
+        return not self.is_over_quota and 0 < self.quota_bytes // 10 * 9 <= self.used_bytes
 
     @property
     def is_staff(self) -> bool:
@@ -127,6 +180,9 @@ class AppPassword(models.Model):
     selector = models.CharField(max_length=8, unique=True)
     password = models.CharField(max_length=255)
     created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_protocol = models.CharField(max_length=12, blank=True, default="", db_default="")
+    last_used_address = models.CharField(max_length=45, blank=True, default="", db_default="")
 
     objects = AppPasswordQuerySet.as_manager()
 
@@ -139,6 +195,10 @@ class AppPassword(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def last_used_label(self) -> str:
+        return MAIL_PROTOCOLS.get(self.last_used_protocol, self.last_used_protocol)
+
 
 class MailboxUsage(models.Model):
     """Counted by the mail plane, copied here every few minutes: when, says the node's usage_counted_at."""
@@ -146,6 +206,11 @@ class MailboxUsage(models.Model):
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
     used_bytes = models.BigIntegerField()
     message_count = models.BigIntegerField()
+    # What was used one and two weeks ago or more (accounts.growth), once it is known.
+    week_ago_bytes = models.BigIntegerField(null=True)
+    week_ago_on = models.DateField(null=True)
+    before_bytes = models.BigIntegerField(null=True)
+    before_on = models.DateField(null=True)
 
     def __str__(self) -> str:
         return str(self.account_id)
@@ -172,8 +237,7 @@ class LastLogin(models.Model):
 
     @property
     def label(self) -> str:
-        names = {"imap": "IMAP", "pop3": "POP3", "managesieve": "ManageSieve"}
-        return names.get(self.protocol) or str(_("panel"))
+        return MAIL_PROTOCOLS.get(self.protocol) or str(_("panel"))
 
 
 class Forwarding(models.Model):
@@ -222,6 +286,7 @@ class Autoresponder(models.Model):
     interval_hours = models.PositiveIntegerField(default=7 * 24)
     # Whom it has answered is remembered under this number: a higher one begins anew.
     period = models.PositiveIntegerField(default=1)
+    period_since = models.DateTimeField(default=timezone.now, db_default=Now())
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -251,10 +316,16 @@ class Notice(models.Model):
         APP_PASSWORD = "app_password"  # noqa: S105  # a kind
         APP_PASSWORD_GONE = "app_password_gone"  # noqa: S105  # a kind
         FORWARDING = "forwarding"
+        IMPERSONATION = "impersonation"
+        NOT_TAUGHT = "not_taught"
+        RECOVERY_ADDRESS = "recovery_address"
+        RECOVERY_ADDRESS_GONE = "recovery_address_gone"
+        RECOVERY_CODE = "recovery_code"
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=24)
     detail = models.CharField(max_length=254, blank=True)
+    reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     address = models.CharField(max_length=45, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -265,13 +336,75 @@ class Notice(models.Model):
         return self.kind
 
 
+class BulkJob(models.Model):
+    """A bulk file on its way: checked, confirmed, added. Or new passwords for many accounts.
+
+    What the file held, and the passwords that came of it, lie encrypted in files beside the sockets
+    (accounts.vault), for an hour at most. The key is here: a copy of the database alone tells nothing.
+    """
+
+    class Kind(models.TextChoices):
+        ACCOUNTS = "accounts", _("accounts")
+        ALIASES = "aliases", _("aliases")
+        PASSWORDS = "password", _("passwords")
+
+    class State(models.TextChoices):
+        CHECKED = "checked"
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(Account, models.CASCADE, related_name="bulk_jobs")
+    acting_as = models.ForeignKey(Account, models.CASCADE, null=True, related_name="+")
+    domain_name = models.CharField(max_length=253)
+    kind = models.CharField(max_length=8, choices=Kind)
+    state = models.CharField(max_length=8, choices=State, default=State.CHECKED)
+    key = models.CharField(max_length=64)
+    address = models.CharField(max_length=45, blank=True)
+    total_count = models.PositiveIntegerField()
+    done_count = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+    csv_taken_at = models.DateTimeField(null=True)
+    slips_taken_at = models.DateTimeField(null=True)
+
+    objects = BulkJobQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["domain_name"],
+                condition=Q(state__in=["queued", "running"]),
+                name="bulk_job_one_at_a_time_in_domain",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["checked", "queued", "running", "done", "failed"]),
+                name="bulk_job_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uuid}"
+
+
 class DeletedMailbox(models.Model):
     """Mail of a deleted account: kept below the old folder, which no login can reach, until it is purged."""
 
     uuid = models.UUIDField(unique=True)
-    address = models.CharField(max_length=254)
+    address = models.CharField(max_length=254, db_index=True)
+    domain_name = models.CharField(max_length=253, blank=True, default="", db_default="", db_index=True)
     node = models.ForeignKey("provisioning.Node", models.PROTECT)
     deleted_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    purging_at = models.DateTimeField(null=True)
+    # What the account was beside its mail (accounts.keeping), and the aliases that led to it, with targets.
+    settings = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+    aliases = models.JSONField(default=dict)
+
+    objects = DeletedMailboxQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.address
@@ -300,6 +433,9 @@ class Alias(models.Model):
     class Meta:
         ordering = ["address"]
         verbose_name_plural = "aliases"
+        indexes = [
+            models.Index(fields=["domain", "localpart", "address"], name="alias_by_localpart"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(address=Lower("address")), name="alias_address_is_lower_case"),
         ]
@@ -318,6 +454,8 @@ class AliasTarget(models.Model):
     alias = models.ForeignKey(Alias, models.CASCADE, related_name="targets")
     address = models.CharField(max_length=254, db_index=True)
     account = models.ForeignKey(Account, models.SET_NULL, null=True, blank=True, related_name="alias_targets")
+
+    objects = AliasTargetQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -23,10 +23,12 @@ SMTP_SECONDS = 20
 NOTICES_A_RUN = 200
 
 
-def record(account: Account, kind: Notice.Kind, *, by: Actor, detail: str = "") -> None:
+def record(account: Account, kind: Notice.Kind, *, by: Actor, detail: str = "", reason: str = "") -> None:
     """The owner is to be told; who has no mailbox cannot be."""
     if account.has_mailbox:
-        Notice.objects.create(account=account, kind=kind, detail=detail, address=by.address[:45])
+        Notice.objects.create(
+            account=account, kind=kind, detail=detail, reason=reason, address=by.address[:45]
+        )
 
 
 def send_waiting() -> int:
@@ -60,7 +62,9 @@ def letter_of(notice: Notice) -> EmailMessage:
         lines.append(_("Time: %(time)s") % {"time": when})
         if notice.address:
             lines.append(_("From the address: %(address)s") % {"address": notice.address})
-        lines += ["", _("If this was neither you nor your postmaster, change your password now.")]
+        if notice.reason:
+            lines.append(_("Reason: %(reason)s") % {"reason": notice.reason})
+        lines += ["", _advice(notice)]
         letter["Subject"] = sentence
         letter.set_content("\n".join(lines) + "\n")
     letter["From"] = f"postmaster@{layout.hostname}"
@@ -71,6 +75,14 @@ def letter_of(notice: Notice) -> EmailMessage:
     return letter
 
 
+def _advice(notice: Notice) -> str:
+    if notice.kind == Notice.Kind.IMPERSONATION:
+        return _("What is done there stands in your panel under Activity.")
+    if notice.kind == Notice.Kind.NOT_TAUGHT:
+        return _("It stays in its folder. Move it elsewhere, or delete it yourself.")
+    return _("If this was neither you nor your postmaster, change your password now.")
+
+
 def _sentence(notice: Notice) -> str:
     detail = {"name": notice.detail}
     return {
@@ -79,5 +91,10 @@ def _sentence(notice: Notice) -> str:
         Notice.Kind.SECOND_FACTOR_OFF: _("The second factor was turned off."),
         Notice.Kind.APP_PASSWORD: _("The app password “%(name)s” was made.") % detail,
         Notice.Kind.FORWARDING: _("Your mail is now forwarded to %(name)s.") % detail,
+        Notice.Kind.IMPERSONATION: _("%(name)s acts for you in your panel.") % detail,
+        Notice.Kind.NOT_TAUGHT: _("A message could not be taught: %(name)s") % detail,
         Notice.Kind.APP_PASSWORD_GONE: _("The app password “%(name)s” was revoked.") % detail,
+        Notice.Kind.RECOVERY_ADDRESS: _("Your recovery address is now %(name)s.") % detail,
+        Notice.Kind.RECOVERY_ADDRESS_GONE: _("Your recovery address %(name)s was removed.") % detail,
+        Notice.Kind.RECOVERY_CODE: _("A one-time code for your account was made."),
     }[Notice.Kind(notice.kind)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from audit.models import AuditEvent
@@ -16,6 +17,7 @@ def record(by: Actor, action: str, target: object, *, scope: str = "", **details
     """Add one event: ``action`` such as "alias.added" on ``target``. details never hold secrets."""
     return AuditEvent.objects.create(
         real=_name_of(by),
+        role=by.role(),
         acting_as=by.acting_as.address if by.acting_as else "",
         channel=by.channel,
         address=by.address,
@@ -23,6 +25,28 @@ def record(by: Actor, action: str, target: object, *, scope: str = "", **details
         target=str(target)[:254],
         scope=scope,
         details=details,
+    )
+
+
+def record_many(by: Actor, action: str, targets: Sequence[str], *, scope: str = "", **details: Plain) -> None:
+    """One event each, for an act on many objects."""
+    role, name = by.role(), _name_of(by)
+    AuditEvent.objects.bulk_create(
+        (
+            AuditEvent(
+                real=name,
+                role=role,
+                acting_as=by.acting_as.address if by.acting_as else "",
+                channel=by.channel,
+                address=by.address,
+                action=action,
+                target=target[:254],
+                scope=scope,
+                details=details,
+            )
+            for target in targets
+        ),
+        batch_size=1000,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.actions.locks import LOCK_FIELDS, check_end
+from accounts.actions.taken import locked_domain
 from accounts.actor import Actor
 from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, LockMode, State, TakenAddress
 from audit import record as audit
@@ -20,10 +24,14 @@ from qmailux_site.errors import ActionRefused
 EDITABLE = (
     "default_quota_bytes",
     "language",
+    "impersonation_policy",
+    "recovery_policy",
     "max_accounts",
     "max_aliases",
     "max_quota_bytes",
     "max_account_quota_bytes",
+    "max_sms",
+    "max_account_sms",
 )
 Setting = int | str | None
 
@@ -32,7 +40,6 @@ Setting = int | str | None
 def add_domain(
     *,
     name: str,
-    kind: str = Domain.Kind.HOSTED,
     node: Node | None = None,
     settings: Mapping[str, Setting] | None = None,
     by: Actor,
@@ -46,10 +53,10 @@ def add_domain(
     _take_name(canonical)
     default_quota = django_settings.QMAILUX_DEFAULT_QUOTA_MB * 1024 * 1024
     values = {"default_quota_bytes": default_quota, **_checked(settings or {})}
-    domain = Domain(name=canonical, kind=kind, node=node or _default_node(), **values)
+    domain = Domain(name=canonical, node=node or _default_node(), **values)
     domain.full_clean(validate_unique=False, validate_constraints=False)
     domain.save(force_insert=True)
-    audit.record(by, "domain.added", canonical, scope=canonical, kind=kind)
+    audit.record(by, "domain.added", canonical, scope=canonical)
     outbox.record(domain.scope, [canonical, *_always_accepted(canonical)], nodes=[domain.node])
     return domain
 
@@ -60,7 +67,7 @@ def edit_domain(domain: Domain, *, settings: Mapping[str, Setting], by: Actor) -
     touched.
     """
     by.must_be_superadmin()
-    fresh = _locked(domain)
+    fresh = locked_domain(domain, field="name")
     changed = {key: value for key, value in _checked(settings).items() if getattr(fresh, key) != value}
     if not changed:
         return fresh
@@ -75,14 +82,22 @@ def edit_domain(domain: Domain, *, settings: Mapping[str, Setting], by: Actor) -
 
 
 @transaction.atomic
-def lock_domain(domain: Domain, *, reason: str = "", mode: str = LockMode.DEFER, by: Actor) -> Domain:
+def lock_domain(
+    domain: Domain,
+    *,
+    reason: str = "",
+    mode: str = LockMode.DEFER,
+    until: datetime | None = None,
+    by: Actor,
+) -> Domain:
     """No login to any account of the domain; incoming mail as ``mode`` says. One row, whatever the domain's
     size.
     """
     by.must_be_superadmin()
     if mode not in LockMode.values:
         raise ActionRefused("mode", _("Incoming mail is accepted, rejected or deferred."))
-    return _set_state(domain, State.LOCKED, mode, reason, "domain.locked", by)
+    check_end(until)
+    return _set_state(domain, State.LOCKED, mode, reason, "domain.locked", by, until=until)
 
 
 @transaction.atomic
@@ -100,15 +115,15 @@ def delete_domain(domain: Domain, *, by: Actor) -> int:
     targets and are shown there as broken. Refused for accounts with more rights than a mailbox (superadmins).
     """
     by.must_be_superadmin()
-    fresh = _locked(domain)
+    fresh = locked_domain(domain, field="name")
     accounts = Account.objects.filter(domain=fresh)
     if by.person is not None and accounts.filter(pk=by.person.pk).exists():
         raise ActionRefused("", _("You cannot delete the account you are logged in with."))
-    names = [fresh.name, *fresh.domain_aliases.values_list("name", flat=True)]
+    names = fresh.all_names()
     mailboxes = accounts.filter(has_mailbox=True).values_list("uuid", "address")
     DeletedMailbox.objects.bulk_create(
         (
-            DeletedMailbox(uuid=uuid, address=address, node=fresh.node)
+            DeletedMailbox(uuid=uuid, address=address, domain_name=fresh.name, node=fresh.node)
             for uuid, address in mailboxes.iterator()
         ),
         batch_size=2000,
@@ -129,7 +144,7 @@ def add_domain_alias(domain: Domain, *, name: str, by: Actor) -> DomainAlias:
     """Every local part of the domain becomes valid in the new name too, the catch-all included."""
     by.must_be_superadmin()
     canonical = canonical_domain(name)
-    fresh = _locked(domain)
+    fresh = locked_domain(domain, field="name")
     _take_name(canonical)
     alias = DomainAlias(name=canonical, domain=fresh)
     alias.full_clean(validate_unique=False, validate_constraints=False)
@@ -143,7 +158,7 @@ def add_domain_alias(domain: Domain, *, name: str, by: Actor) -> DomainAlias:
 def delete_domain_alias(alias: DomainAlias, *, by: Actor) -> None:
     """Mail for the name is refused from then on. Single aliases that lie in it must be removed first."""
     by.must_be_superadmin()
-    fresh = _locked(alias.domain)
+    fresh = locked_domain(alias.domain, field="name")
     single = list(alias.own_aliases.values_list("address", flat=True)[:10])
     if single:
         raise ActionRefused(
@@ -170,7 +185,7 @@ def set_managers(domain: Domain, *, addresses: list[str], by: Actor) -> None:
     it.
     """
     by.must_be_superadmin()
-    fresh = _locked(domain)
+    fresh = locked_domain(domain, field="name")
     people = list(Account.objects.filter(address__in=addresses))
     missing = sorted(set(addresses) - {person.address for person in people})
     if missing:
@@ -198,13 +213,6 @@ def _default_node() -> Node:
     return node
 
 
-def _locked(domain: Domain) -> Domain:
-    fresh = Domain.objects.select_for_update(of=("self",)).select_related("node").filter(pk=domain.pk).first()
-    if fresh is None:
-        raise ActionRefused("name", _("The domain %(domain)s no longer exists.") % {"domain": domain})
-    return fresh
-
-
 def _checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
     unknown = sorted(set(settings) - set(EDITABLE))
     if unknown:
@@ -212,13 +220,25 @@ def _checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
     return dict(settings)
 
 
-def _set_state(domain: Domain, state: str, mode: str, reason: str, action: str, by: Actor) -> Domain:
-    fresh = _locked(domain)
+def _set_state(
+    domain: Domain,
+    state: str,
+    mode: str,
+    reason: str,
+    action: str,
+    by: Actor,
+    *,
+    until: datetime | None = None,
+) -> Domain:
+    fresh = locked_domain(domain, field="name")
     fresh.state, fresh.lock_mode, fresh.lock_reason = state, mode, reason
+    is_locked = state == State.LOCKED
+    fresh.locked_at, fresh.locked_until = (timezone.now(), until) if is_locked else (None, None)
+    fresh.locked_by = by.name() if is_locked else ""
     fresh.full_clean(validate_unique=False, validate_constraints=False)
-    fresh.save(update_fields=["state", "lock_mode", "lock_reason"])
+    fresh.save(update_fields=LOCK_FIELDS)
     audit.record(by, action, fresh.name, scope=fresh.name, reason=reason, mode=mode)
-    names = [fresh.name, *fresh.domain_aliases.values_list("name", flat=True)]
+    names = fresh.all_names()
     outbox.record(fresh.scope, names, nodes=[fresh.node])
     return fresh
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import ActingAdmin, ActionForm, actor_of
 from domains import actions
@@ -14,12 +16,20 @@ from domains.models import Domain, DomainAlias
 
 
 class DomainForm(ActionForm):
+    impersonation_policy = forms.ChoiceField(
+        label=_("acting for its people"), choices=Domain.Impersonation.choices, required=False
+    )
+    recovery_policy = forms.ChoiceField(
+        label=_("forgotten passwords"), choices=Domain.Recovery.choices, required=False
+    )
+
     class Meta:
         model = Domain
         fields = ("name", *actions.EDITABLE)
 
     def act(self) -> Domain:
-        settings = {name: self.cleaned_data[name] for name in actions.EDITABLE}
+        chosen = {name: self.cleaned_data[name] for name in actions.EDITABLE}
+        settings = {name: value for name, value in chosen.items() if value != ""}
         if self.instance.pk is None:
             return actions.add_domain(name=self.cleaned_data["name"], settings=settings, by=self.actor)
         return actions.edit_domain(self.instance, settings=settings, by=self.actor)
@@ -31,7 +41,7 @@ class DomainAdmin(ActingAdmin):
     list_display = ("name", "state", "kind", "node", "created_at")
     list_filter = ("state", "kind")
     search_fields = ("name__startswith",)
-    search_help_text = "Beginning of the name"
+    search_help_text = _("Beginning of the name")
     list_select_related = ("node",)
     actions = ("lock", "unlock")
 
@@ -52,11 +62,11 @@ class DomainAdmin(ActingAdmin):
         inside = sum(domain.accounts.count() for domain in objs)
         return names, {"accounts": inside}, set(), []
 
-    @admin.action(description="Lock (incoming mail is deferred)")
+    @admin.action(description=_("Lock (incoming mail is deferred)"))
     def lock(self, request: HttpRequest, rows: QuerySet[Domain]) -> None:
         self.each(request, rows, lambda domain: actions.lock_domain(domain, by=actor_of(request)))
 
-    @admin.action(description="Unlock")
+    @admin.action(description=_("Unlock"))
     def unlock(self, request: HttpRequest, rows: QuerySet[Domain]) -> None:
         self.each(request, rows, lambda domain: actions.unlock_domain(domain, by=actor_of(request)))
 

@@ -9,20 +9,24 @@ from django.db.models import Q
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
-    from domains.models import Domain, DomainAlias  # noqa: F401  # named as text below
+    from domains.models import DkimKey, Domain, DomainAlias, IPAddress  # noqa: F401  # named as text below
 
 
 class DomainQuerySet(models.QuerySet["Domain"]):
     def visible_to(self, actor: Actor) -> Self:
-        """Superadmin: all. Postmaster: the managed ones. Others: none."""
+        """Superadmin: all. Who has a role: the domains of the role. Others: none."""
         if actor.sees_everything:
             return self
         if actor.person is None:
             return self.none()
-        return self.filter(managers=actor.person)
+        return self.filter(pk__in=actor.domains().values("pk"))
 
     def hosted(self) -> Self:
         return self.filter(kind="hosted")
+
+    def using_address(self, address: IPAddress) -> Self:
+        """Domains whose mail arrives at it or leaves from it."""
+        return self.filter(Q(inbound_address=address) | Q(outbound_address=address))
 
     def search(self, fragment: str) -> Self:
         """Part of the name or of one of its alias names."""
@@ -35,4 +39,31 @@ class DomainAliasQuerySet(models.QuerySet["DomainAlias"]):
             return self
         if actor.person is None:
             return self.none()
+        return self.filter(domain__in=actor.domains().values("pk"))
+
+
+class IPAddressQuerySet(models.QuerySet["IPAddress"]):
+    def visible_to(self, actor: Actor) -> Self:
+        """Superadmin: all. Others: those that their domains use."""
+        if actor.sees_everything:
+            return self
+        if actor.person is None:
+            return self.none()
+        own = actor.domains().values("pk")
+        used = Q(inbound_domains__in=own) | Q(outbound_domains__in=own)
+        return self.filter(used).distinct()
+
+
+class DkimKeyQuerySet(models.QuerySet["DkimKey"]):
+    def visible_to(self, actor: Actor) -> Self:
+        if actor.sees_everything:
+            return self
+        if actor.person is None:
+            return self.none()
         return self.filter(domain__managers=actor.person)
+
+    def signing(self) -> Self:
+        return self.filter(state="signing")
+
+    def waiting(self) -> Self:
+        return self.filter(state="waiting")

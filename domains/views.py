@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts import actions as account_actions
 from accounts.addresses import parse_targets
-from accounts.forms import AliasForm, TargetsForm, add_refusal
-from accounts.models import Account, Alias
+from accounts.forms import add_refusal
+from accounts.models import Alias, AliasTarget
+from accounts.querysets import AliasQuerySet
+from accounts.rights import Right
+from accounts.target_forms import AliasForm, TargetsForm
 from domains import actions
 from domains.forms import NewDomainForm
-from domains.models import Domain
+from domains.models import Domain, DomainAlias
 from domains.names import canonical_domain
+from domains.numbers import server_numbers
 from provisioning.life import NEXT_LOOK_MILLISECONDS, life_of, lives_of
 from qmailux_site.counting import count_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 from qmailux_site.pages import page_of, search_of, superadmin_required
+
+MARKED_TARGETS = Prefetch("targets", AliasTarget.objects.marked())
+ALIAS_FILTERS: dict[str, tuple[object, Callable[[AliasQuerySet], AliasQuerySet]]] = {
+    "broken": (pgettext_lazy("aliases", "broken"), lambda aliases: aliases.broken()),
+    "elsewhere": (pgettext_lazy("aliases", "leading elsewhere"), lambda aliases: aliases.leading_elsewhere()),
+    "local": (pgettext_lazy("aliases", "local"), lambda aliases: aliases.local()),
+    "catch-all": (gettext_lazy("catch-all"), lambda aliases: aliases.catch_alls()),
+}
 
 
 def domain_of(request: PanelRequest, name: str) -> Domain:
@@ -33,15 +49,24 @@ def domain_of(request: PanelRequest, name: str) -> Domain:
     return get_object_or_404(Domain.objects.visible_to(request.actor).select_related("node"), name=canonical)
 
 
+def managed_domain_of(request: PanelRequest, name: str) -> Domain:
+    """As domain_of; 403 for who may look but not change."""
+    domain = domain_of(request, name)
+    if not request.actor.may(Right.MANAGE, domain):
+        raise PermissionDenied
+    return domain
+
+
 @login_required
 def domain_list(request: PanelRequest) -> HttpResponse:
     """The domains I manage."""
-    if not request.user.is_superuser and not request.user.managed_domains.exists():
+    if not request.actor.domains().exists() and not request.actor.sees_everything:
         raise PermissionDenied
     domains = Domain.objects.visible_to(request.actor)
+    kept = server_numbers().domain_count if request.actor.sees_everything else 0
     values = {
-        "page": page_of(domains.search(search_of(request)), request, key="name"),
-        "domain_count": count_of(domains),
+        "page": page_of(domains.search(search_of(request)).select_related("numbers"), request, key="name"),
+        "domain_count": count_of(domains, kept=kept),
     }
     return render(request, "domains/list.html", values)
 
@@ -63,26 +88,6 @@ def domain_add(request: PanelRequest) -> HttpResponse:
 
 
 @login_required
-def domain_home(request: PanelRequest, name: str) -> HttpResponse:
-    """The domain's numbers and its accounts."""
-    domain = domain_of(request, name)
-    accounts = Account.objects.visible_to(request.actor).filter(domain=domain)
-    page = page_of(accounts.search(search_of(request)), request, key="address")
-    lives = lives_of(domain.scope, [domain.name, *(account.address for account in page.rows)])
-    values = {
-        "domain": domain,
-        "life": lives[domain.name],
-        "life_key": domain.name,
-        "account_count": count_of(accounts),
-        "locked_count": count_of(accounts.filter(state="locked")),
-        "alias_count": count_of(Alias.objects.filter(domain=domain)),
-        "page": page,
-        "rows": [(account, lives[account.address]) for account in page.rows],
-    }
-    return render(request, "domains/home.html", values)
-
-
-@login_required
 def life(request: PanelRequest, name: str) -> HttpResponse:
     """The fragment that shows whether the last change of one object is live."""
     domain = domain_of(request, name)
@@ -96,12 +101,19 @@ def alias_list(request: PanelRequest, name: str) -> HttpResponse:
     """Addresses without a mailbox, and where their mail goes."""
     domain = domain_of(request, name)
     aliases = Alias.objects.visible_to(request.actor).filter(domain=domain)
-    found = aliases.search(search_of(request)).prefetch_related("targets")
-    page = page_of(found, request, key="address")
+    wanted = request.GET.get("filter", "")
+    narrow = ALIAS_FILTERS[wanted][1] if wanted in ALIAS_FILTERS else None
+    found = aliases.search(search_of(request)).prefetch_related(MARKED_TARGETS, "domain_alias")
+    page = page_of(narrow(found) if narrow else found, request, key="address")
     lives = lives_of(domain.scope, [alias.address for alias in page.rows])
     values = {
         "domain": domain,
-        "alias_count": count_of(aliases),
+        "alias_count": count_of(aliases.ordinary()),
+        "catch_all_count": count_of(aliases.catch_alls()),
+        "broken_count": count_of(aliases.broken()),
+        "other_names": DomainAlias.objects.visible_to(request.actor).filter(domain=domain),
+        "filters": [(key, label) for key, (label, _narrow) in ALIAS_FILTERS.items()],
+        "filter": wanted if narrow else "",
         "page": page,
         "rows": [(alias, lives[alias.address]) for alias in page.rows],
     }
@@ -110,14 +122,21 @@ def alias_list(request: PanelRequest, name: str) -> HttpResponse:
 
 @login_required
 def alias_add(request: PanelRequest, name: str) -> HttpResponse:
-    domain = domain_of(request, name)
-    form = AliasForm(request.POST or None)
+    domain = managed_domain_of(request, name)
+    names = list(domain.domain_aliases.all())
+    places = [("", str(domain)), *((str(other.pk), str(other)) for other in names)]
+    form = AliasForm(
+        request.POST or None, places=places, initial={"targets": request.GET.get("to", "")[:254]}
+    )
     if form.is_valid():
         try:
             alias = account_actions.add_alias(
                 domain=domain,
                 localpart=form.cleaned_data["localpart"],
                 targets=parse_targets(form.cleaned_data["targets"]),
+                domain_alias=next(
+                    (other for other in names if str(other.pk) == form.cleaned_data.get("place")), None
+                ),
                 by=request.actor,
             )
         except ActionRefused as refusal:
@@ -131,27 +150,33 @@ def alias_add(request: PanelRequest, name: str) -> HttpResponse:
 @login_required
 def alias(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """One alias: where its mail goes, and the way to delete it."""
+    if request.method == "POST":
+        managed_domain_of(request, name)
     domain, found = _alias_of(request, name, pk)
+    marked = found.targets.marked()
     targets = list(found.targets.values_list("address", flat=True))
     form = TargetsForm(request.POST or None, initial={"targets": "\n".join(targets)})
     if form.is_valid():
         try:
             account_actions.set_alias_targets(
-                found, targets=parse_targets(form.cleaned_data["targets"]), by=request.actor
+                found,
+                targets=parse_targets(form.cleaned_data["targets"]),
+                seen=form.seen(),
+                by=request.actor,
             )
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
             messages.success(request, _("The changes are saved."))
             return redirect("alias", domain.name, pk)
-    values = {"domain": domain, "alias": found, "form": form, "life_key": found.address}
+    values = {"domain": domain, "alias": found, "form": form, "life_key": found.address, "targets": marked}
     return render(request, "domains/alias.html", {**values, "life": life_of(domain.scope, found.address)})
 
 
 @login_required
 def alias_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Asks, then deletes."""
-    domain, found = _alias_of(request, name, pk)
+    domain, found = _alias_of(request, managed_domain_of(request, name).name, pk)
     if request.method == "POST":
         account_actions.delete_alias(found, by=request.actor)
         messages.success(request, _("The alias %(address)s is deleted.") % {"address": found.address})

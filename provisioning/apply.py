@@ -9,6 +9,7 @@ overwrites a newer one.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,23 +19,38 @@ from datetime import datetime
 from django.utils import timezone
 
 from provisioning.activate import activate
-from provisioning.desired import all_entries, entries_for, expand, server_keys
+from provisioning.authority import ensure_certificate, ensure_host_certificate
+from provisioning.certificates import (
+    build_sni_map,
+    forget_deleted,
+    settle_certificates,
+    sni_map_exists,
+)
+from provisioning.desired import SERVER_MAILBOX, all_entries, entries_for, expand, server_keys
 from provisioning.endings import whose_sessions_end
+from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
 from provisioning.querysets import SMALL_CHANGE_KEYS
 from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
+from provisioning.render.files import RenderedFile
 from provisioning.render.plane import directories
-from provisioning.sessions import kick
+from provisioning.render.postfix import MAPS
+from provisioning.rules import ensure_rules
+from provisioning.server_lock import take_over_lift
+from provisioning.sessions import EVERYBODY, cut_plaintext, kick
 from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
-from provisioning.stores import MAPS, REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
+from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 log = logging.getLogger(__name__)
 
+POSTFIX_MAIN = "etc/postfix/main.cf"
 Progress = Callable[[str, int, int], None]
+# The server's own mailbox sends nothing; the mail of a locked server waits of itself.
+NEVER_HELD = (SERVER_MAILBOX, EVERYBODY)
 LOWEST_FREE_BYTES = 20 * 1024 * 1024
 
 
@@ -51,6 +67,9 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     changes: int = 0
     broken: dict[str, str] = field(default_factory=dict)
+    locked: list[str] = field(default_factory=list)
+    unlocked: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
 
     def add(self, store: str, diff: StoreDiff) -> None:
         self.upserts[store] = self.upserts.get(store, 0) + len(diff.upserts)
@@ -81,6 +100,7 @@ class Applier:
         """Everything in the outbox, single changes first. Raises what went wrong last; the rest is
         applied.
         """
+        take_over_lift(self.host)
         outcome = Outcome()
         failed = self._drain_small(outcome, trigger)
         with self.host.lock("lane-bulk", wait=False) as free:
@@ -100,6 +120,7 @@ class Applier:
 
         Raises ApplyRefused when much more would be deleted than a day's work explains, unless confirmed.
         """
+        take_over_lift(self.host)
         started = timezone.now()
         revisions = dict(Scope.objects.values_list("name", "revision"))
         covered = list(Change.objects.filter(node=self.node).values_list("pk", flat=True))
@@ -209,6 +230,7 @@ class Applier:
                     diff = diff_of_keys(wanted.entries[store.name], found, wanted.touched)
                     self._write(store, diff, outcome)
                 outcome.broken.update(wanted.broken)
+        self._settle_held_mail(outcome)
 
     def _apply_many_keys(self, change: Change, part: Outcome, outcome: Outcome, trigger: str) -> None:
         """In batches, so that no lock is held for long; single changes pass between them."""
@@ -255,11 +277,19 @@ class Applier:
         for folder in directories(mail_plane(self.layout)):
             path = str(folder.path.relative_to(self.layout.node))
             self.host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
+        clients = str(self.layout.debugged_clients.relative_to(self.layout.node))
+        # Whoever reads the logs writes it; a table that is missing would end every smtpd.
+        if self.host.read(clients) is None:
+            self.host.write(RenderedFile(path=clients, content=b"", daemon=""))
+        ensure_rules(self.host, self.layout)
         self.host.create_rows(SCHEMA, SCHEMA_VERSION)
 
     def _apply_settings(self, outcome: Outcome) -> None:
         with self.host.lock("settings"):
             known = daemons_by_name(self.layout)
+            # Its tables are part of the signer's config test.
+            open_store(self.host, self.layout, "dkim").create()
+            self._settle_certificates()
             wanted = settings_files(self.layout)
             for name in dict.fromkeys(file.daemon for file in wanted):
                 files = [
@@ -268,10 +298,26 @@ class Applier:
                     if file.daemon == name and self.host.read(file.path) != file.content
                 ]
                 if files:
+                    was_stopped = _stops_outgoing_mail(self.host.read(POSTFIX_MAIN))
                     activate(self.host, self.layout, known.get(name), files)
                     outcome.files += [file.path for file in files]
+                    if was_stopped and not _stops_outgoing_mail(self.host.read(POSTFIX_MAIN)):
+                        self.host.run(
+                            ["postqueue", "-c", str(self.layout.etc / "postfix"), "-f"], check=False
+                        )
             for store in self._stores(MAPS):
                 store.create()
+            build_sni_map(self.host, self.layout, mail_plane(self.layout))
+            forget_deleted(self.layout)
+
+    def _settle_certificates(self) -> None:
+        ensure_certificate(self.layout)
+        for address in mail_plane(self.layout).addresses:
+            ensure_host_certificate(self.layout, address.hostname)
+        settle_certificates(self.layout)
+        # A running Postfix that is told of a map which is missing would offer no TLS until it is there.
+        if not sni_map_exists(self.layout) and self.host.read(POSTFIX_MAIN) is not None:
+            build_sni_map(self.host, self.layout, mail_plane(self.layout))
 
     def _apply_all_entries(self, outcome: Outcome, *, confirm_deletions: bool) -> None:
         """Compare without locks; what differs is written with fresh rows inside them.
@@ -295,6 +341,7 @@ class Applier:
                 diff = diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken)
                 self._write(store, diff, outcome)
             outcome.broken.update(wanted.broken)
+        self._settle_held_mail(outcome)
 
     def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
         self.progress("reading the database", 0, 1)
@@ -321,6 +368,26 @@ class Applier:
         store.change(diff.upserts, diff.deletes)
         outcome.add(store.name, diff)
         kick(self.host, self.layout, ending)
+        if store.name == "encryption" and diff.upserts:
+            cut_plaintext(self.host, self.layout, list(diff.upserts))
+        if store.name == "brake":
+            outcome.stopped += [name for name, row in diff.upserts.items() if is_stopped(row)]
+        if store.name == "lock":
+            outcome.locked += [name for name in diff.upserts if name not in NEVER_HELD]
+            outcome.unlocked += diff.deletes
+
+    def _settle_held_mail(self, outcome: Outcome) -> None:
+        """After the stores: nothing new can be sent any more."""
+        if outcome.locked or outcome.unlocked:
+            locked, unlocked = outcome.locked, outcome.unlocked
+            outcome.locked, outcome.unlocked = [], []
+            locks, brakes = self._stores(("lock", "brake"))
+            settle_held_mail(
+                self.node, self.host, self.layout, locks, brakes, locked=locked, unlocked=unlocked
+            )
+        if outcome.stopped:
+            stopped, outcome.stopped = outcome.stopped, []
+            hold_mail_of_stopped(self.host, self.layout, stopped)
 
     def _refuse_full_disk(self) -> None:
         free = self.host.free_bytes()
@@ -381,6 +448,10 @@ class Applier:
             plan=outcome.as_plan(),
             error=str(error) if error else "",
         )
+
+
+def _stops_outgoing_mail(main: bytes | None) -> bool:
+    return re.search(rb"^defer_transports = *\S", main or b"", re.MULTILINE) is not None
 
 
 def _raise_broken(outcome: Outcome) -> None:

@@ -25,6 +25,7 @@ CA_LIFETIME = datetime.timedelta(days=3652)
 SERVER_LIFETIME = datetime.timedelta(days=825)  # longer ones are refused by Apple's programs
 RENEW_BEFORE = datetime.timedelta(days=30)
 # A clock that is a little late must not refuse a fresh certificate.
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 BACKDATED = datetime.timedelta(hours=1)
 
 
@@ -34,16 +35,56 @@ def ensure_certificate(layout: Layout) -> bool:
     Does nothing if all is well or the certificate is the operator's own. Returns whether something was
     written: the daemons must then load it. Refuses an operator's certificate that does not fit its key.
     """
+    return _ensure(layout, layout.tls / "server.crt", names_of(layout), layout.hostname)
+
+
+def ensure_host_certificate(layout: Layout, hostname: str) -> bool:
+    """As ensure_certificate, for another name of the server: ``node/tls/hosts/NAME.crt`` and ``.key``."""
+    return _ensure(layout, layout.tls / "hosts" / f"{hostname}.crt", [x509.DNSName(hostname)], hostname)
+
+
+def ensure_certificate_for(
+    layout: Layout, certificate_file: Path, names: list[x509.DNSName], hostname: str
+) -> bool:
+    """As ensure_certificate, for any file and names."""
+    return _ensure(layout, certificate_file, list(names), hostname)
+
+
+def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Whole or not at all, and never readable by others on the way."""
+    _write(path, content, mode=mode)
+
+
+def _ensure(layout: Layout, certificate_file: Path, names: list[x509.GeneralName], hostname: str) -> bool:
     layout.tls.mkdir(parents=True, exist_ok=True)
     authority_key, authority, is_new = _ensure_authority(layout)
-    if _is_settled(layout, authority):
+    key_file = certificate_file.with_name(f"{certificate_file.name.removesuffix('.crt')}.key")
+    if _is_settled(certificate_file, key_file, names, authority):
         return is_new
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _issue(layout, key, authority, authority_key)
+    certificate = _issue(hostname, names, key, authority, authority_key)
     # The key first: a crash in between leaves a certificate of ours with a foreign key, which is made anew.
-    _write(layout.tls / "server.key", _pem_of_key(key), mode=0o600)
-    _write(layout.tls / "server.crt", _pem(certificate) + _pem(authority), mode=0o644)
+    _write(key_file, _pem_of_key(key), mode=0o600)
+    _write(certificate_file, _pem(certificate) + _pem(authority), mode=0o644)
     return True
+
+
+def authorities_of(layout: Layout, chain_file: Path) -> Path:
+    """By which the instance's own programs verify the server's certificate: our authority, the root in its
+    own chain, or the system's authorities.
+    """
+    own = layout.tls / "ca.crt"
+    if not chain_file.exists():
+        return own
+    chain = x509.load_pem_x509_certificates(chain_file.read_bytes())
+    if own.exists() and _is_signed_by(chain[0], _read_certificate(own)):
+        return own
+    return chain_file if chain[-1].issuer == chain[-1].subject else SYSTEM_AUTHORITIES
+
+
+def expires_soon(path: Path) -> bool:
+    """Whether the certificate in the file is due to be renewed."""
+    return _expires_soon(_read_certificate(path))
 
 
 def names_of(layout: Layout) -> list[x509.GeneralName]:
@@ -99,7 +140,8 @@ def _self_sign(layout: Layout, key: ec.EllipticCurvePrivateKey) -> x509.Certific
 
 
 def _issue(
-    layout: Layout,
+    hostname: str,
+    names: list[x509.GeneralName],
     key: ec.EllipticCurvePrivateKey,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
@@ -108,13 +150,13 @@ def _issue(
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(layout.hostname))]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(hostname))]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
         .not_valid_after(min(now + SERVER_LIFETIME, authority.not_valid_after_utc))
-        .add_extension(x509.SubjectAlternativeName(names_of(layout)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -124,13 +166,14 @@ def _issue(
     )
 
 
-def _is_settled(layout: Layout, authority: x509.Certificate) -> bool:
-    """Whether server.crt and server.key can stay: the operator's, or ours with the right names and time."""
-    certificate_file, key_file = layout.tls / "server.crt", layout.tls / "server.key"
+def _is_settled(
+    certificate_file: Path, key_file: Path, names: list[x509.GeneralName], authority: x509.Certificate
+) -> bool:
+    """Whether certificate and key can stay: the operator's, or ours with the right names and time."""
     if not certificate_file.exists():
         return False
     certificate = _read_certificate(certificate_file)
-    belongs_together = _is_key_of(certificate, key_file)
+    belongs_together = is_key_of(certificate, key_file)
     if certificate.issuer != authority.subject:
         if not belongs_together:
             raise SetupError(f"{certificate_file} and {key_file} do not belong together")
@@ -139,7 +182,7 @@ def _is_settled(layout: Layout, authority: x509.Certificate) -> bool:
         belongs_together
         and _is_signed_by(certificate, authority)
         and not _expires_soon(certificate)
-        and _names_in(certificate) == set(names_of(layout))
+        and _names_in(certificate) == set(names)
     )
 
 
@@ -158,7 +201,8 @@ def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) ->
     return True
 
 
-def _is_key_of(certificate: x509.Certificate, key_file: Path) -> bool:
+def is_key_of(certificate: x509.Certificate, key_file: Path) -> bool:
+    """Whether they belong together; a key that is not there belongs to nothing."""
     try:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
     except FileNotFoundError:

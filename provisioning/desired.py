@@ -9,15 +9,30 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from accounts.models import Account, Alias, AliasTarget
 from accounts.passwords import to_dovecot
 from domains.models import Domain, DomainAlias
-from provisioning.app_passwords import app_password_rows
+from enforcement.models import ServerLock
+from provisioning.collecting import (
+    Collector,
+    Entries,
+    put_app_passwords,
+    put_blocks,
+    put_brake,
+    put_dkim,
+    put_encryption,
+    put_scripts,
+    put_sending,
+    put_smarthost_logins,
+    put_spam,
+)
+from provisioning.domain_entries import put_domain, put_lock, put_relay_recipient, put_sender_transport
 from provisioning.facts import (
     ACCOUNT_COLUMNS,
+    FATE_OF_MODE,
     AccountFact,
     DomainFact,
     Facts,
@@ -25,10 +40,9 @@ from provisioning.facts import (
     account_fact,
     domain_facts,
 )
-from provisioning.outbox import ALWAYS_ACCEPTED
+from provisioning.node_programs.sending_limits import EVERY_ACCOUNT
+from provisioning.outbox import ALWAYS_ACCEPTED, SERVER_ENCRYPTION, SERVER_LOCK
 from provisioning.render import dovecot, postfix
-from provisioning.scripts import script_rows
-from provisioning.stores import STORES, Value
 from qmailux_site.errors import UnsafeValue
 
 ADDRESSES_A_BATCH = 2000
@@ -36,22 +50,6 @@ SERVER_DOMAIN = "server.invalid"
 SERVER_MAILBOX = f"postmaster@{SERVER_DOMAIN}"
 SERVER_HOME = "server/postmaster"
 SERVER_NAMES = ("abuse", "mailer-daemon", "postmaster", "root")
-
-Entries = dict[str, dict[str, Value]]
-
-
-@dataclass(slots=True)
-class Collector:
-    """The entries of every store, by key. broken: addresses that cannot be rendered, with the reason.
-
-    A broken object breaks one mailbox: its last good entries stay as they are, all others are rendered.
-    """
-
-    entries: Entries = field(default_factory=lambda: {name: {} for name in STORES})
-    broken: dict[str, str] = field(default_factory=dict)
-
-    def put(self, store: str, entry: tuple[str, Value]) -> None:
-        self.entries[store][entry[0]] = entry[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +73,26 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(addresses | {f"@{name}" for name in names})
     addresses |= _in_alias_names(addresses, facts)
+    addresses |= {f"{postfix.RETURN_LOCALPART}@{name}" for name in names}
     out = Collector()
     for name in names:
         if domain := facts.domains.get(name):
-            _domain_entries(out, name, domain)
+            put_domain(out, name, domain)
     for address in sorted(addresses):
         _guarded(out, address, partial(_address_entries, out, address, facts))
     put_app_passwords(out, addresses)
     put_scripts(out, addresses)
+    put_spam(out, names | addresses)
+    put_dkim(out, names)
+    put_sending(out, names | addresses)
+    put_brake(out, names | addresses)
+    put_blocks(out, names)
+    put_smarthost_logins(out, names | addresses | {f"@{name}" for name in names})
     touched = (names | addresses) - set(out.broken)
+    if touched & {SERVER_LOCK, SERVER_ENCRYPTION}:
+        touched.add(postfix.LOCK_ALL_LOGINS)
+        _server_lock_entries(out)
+    put_encryption(out, touched)
     if touched & set(server_keys(hostname)):
         _server_entries(out, hostname, facts_of_hostname(hostname))
     for store, found in out.entries.items():
@@ -112,10 +121,10 @@ def _without_garbage_collector() -> Iterator[None]:
 def _all_entries(hostname: str) -> Desired:
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
-    domains = {fact.pk: fact for fact in domain_facts(Domain.objects.hosted())}
+    domains = {fact.pk: fact for fact in domain_facts(Domain.objects.all())}
     for domain in domains.values():
         for name in domain.names:
-            _domain_entries(out, name, domain)
+            put_domain(out, name, domain)
     rows = Account.objects.with_mailbox().order_by("address").values_list("domain_id", *ACCOUNT_COLUMNS)
     for pk, *row in rows.iterator(chunk_size=10_000):
         if pk in domains:
@@ -126,12 +135,20 @@ def _all_entries(hostname: str) -> Desired:
                 out.broken[account.address] = str(error)
     put_app_passwords(out)
     put_scripts(out)
+    put_spam(out)
+    put_dkim(out)
+    put_sending(out)
+    put_brake(out)
+    put_blocks(out)
+    put_smarthost_logins(out)
     for batch in _batches(_addresses_beyond_accounts(domains.values())):
         facts = Facts(server_mailbox=SERVER_MAILBOX)
         facts.load(batch)
         for address in batch:
             _guarded(out, address, partial(_address_entries, out, address, facts))
     _server_entries(out, hostname, facts_of_hostname(hostname))
+    _server_lock_entries(out)
+    put_encryption(out)
     return Desired(out.entries, frozenset(), out.broken)
 
 
@@ -154,6 +171,7 @@ def server_keys(hostname: str) -> tuple[str, ...]:
     return (
         SERVER_DOMAIN,
         SERVER_MAILBOX,
+        EVERY_ACCOUNT,
         hostname,
         *(f"{localpart}@{hostname}" for localpart in SERVER_NAMES),
     )
@@ -163,20 +181,6 @@ def facts_of_hostname(hostname: str) -> Facts:
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(f"{localpart}@{hostname}" for localpart in SERVER_NAMES)
     return facts
-
-
-def put_app_passwords(out: Collector, addresses: Iterable[str] | None = None) -> None:
-    rows, broken = app_password_rows(addresses)
-    for row in rows:
-        out.put("app_password", (row[0], row))
-    out.broken.update(broken)
-
-
-def put_scripts(out: Collector, addresses: Iterable[str] | None = None) -> None:
-    rows, broken = script_rows(addresses)
-    for row in rows:
-        out.put("script", (str(row[0]), row))
-    out.broken.update(broken)
 
 
 def _guarded(out: Collector, address: str, render: Callable[[], None]) -> None:
@@ -240,15 +244,6 @@ def _in_alias_names(addresses: set[str], facts: Facts) -> set[str]:
     return found
 
 
-def _domain_entries(out: Collector, name: str, domain: DomainFact) -> None:
-    out.put("domains", postfix.domain_entry(name))
-    if domain.lock is None:
-        return
-    out.put("lock_login", postfix.lock_login_entry(name))
-    out.put("lock", (name, dovecot.domain_lock_row(name)))
-    _lock_entry(out, name, domain.lock)
-
-
 def _account_entries(
     out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Container[str]
 ) -> None:
@@ -270,9 +265,9 @@ def _account_entries(
         # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
         out.put("aliases", postfix.alias_entry(address, (address,)))
     if account.lock is not None:
-        out.put("lock", (address, dovecot.account_lock_row(address)))
+        out.put("lock", (address, dovecot.account_lock_row(address, has_left=account.has_left)))
         out.put("lock_login", postfix.lock_login_entry(address))
-        _lock_entry(out, address, account.lock)
+        put_lock(out, address, account.lock)
 
 
 def _address_entries(out: Collector, address: str, facts: Facts) -> None:
@@ -280,6 +275,8 @@ def _address_entries(out: Collector, address: str, facts: Facts) -> None:
     domain = facts.domains.get(name)
     if domain is None:
         return
+    if not localpart:
+        put_sender_transport(out, name, domain)
     own = f"{localpart}@{domain.name}"
     if address in facts.aliases:
         _alias_entries(out, address, facts)
@@ -287,8 +284,10 @@ def _address_entries(out: Collector, address: str, facts: Facts) -> None:
         _account_entries(out, facts.accounts[address], domain, facts.aliases)
     elif own in facts.accounts or own in facts.aliases:
         _entries_in_alias_name(out, address, own, facts)
-    elif localpart in ALWAYS_ACCEPTED:
+    elif localpart in ALWAYS_ACCEPTED and domain.relay is None:
         out.put("aliases", postfix.alias_entry(address, facts.keepers(domain)))
+    if domain.relay is not None:
+        put_relay_recipient(out, address, domain, facts)
 
 
 def _alias_entries(out: Collector, address: str, facts: Facts) -> None:
@@ -302,12 +301,12 @@ def _alias_entries(out: Collector, address: str, facts: Facts) -> None:
         if not address.startswith("@"):
             out.put("lock_reject", postfix.dangling_entry(address))
         return
-    out.put("aliases", postfix.alias_entry(address, live))
+    out.put("aliases", postfix.alias_entry(address, _on_their_way(live, address, facts)))
     owners = facts.owners(address)
     if len(owners) == 1 and not address.startswith("@"):
         out.put("senders", postfix.sender_entry(address, owners))
     if fate in (Fate.DEFER, Fate.REJECT) and not address.startswith("@"):
-        _lock_entry(out, address, fate)
+        put_lock(out, address, fate)
 
 
 def _entries_in_alias_name(out: Collector, address: str, own: str, facts: Facts) -> None:
@@ -317,26 +316,29 @@ def _entries_in_alias_name(out: Collector, address: str, own: str, facts: Facts)
         out.put("lock_reject", postfix.dangling_entry(address))
         return
     if address.startswith("@"):
-        out.put("aliases", postfix.alias_entry(address, _live_targets(own, facts)))
+        targets = _on_their_way(_live_targets(own, facts), address, facts)
+        out.put("aliases", postfix.alias_entry(address, targets))
         return
     out.put("aliases", postfix.alias_entry(address, (own,)))
     owners = facts.owners(own)
     if len(owners) == 1:
         out.put("senders", postfix.sender_entry(address, owners))
     if fate is not Fate.ACCEPT:
-        _lock_entry(out, address, fate)
+        put_lock(out, address, fate)
+
+
+def _on_their_way(targets: Iterable[str], address: str, facts: Facts) -> list[str]:
+    """Mail to another server leaves in the name of the alias's domain (ALS-09)."""
+    name = address.rpartition("@")[2]
+    return [
+        target if target.rpartition("@")[2] in facts.domains else postfix.forward_target(target, name)
+        for target in targets
+    ]
 
 
 def _live_targets(address: str, facts: Facts) -> list[str]:
     targets = facts.aliases[address].targets
     return [target for target in targets if facts.fate(target, frozenset({address})) is not Fate.MISSING]
-
-
-def _lock_entry(out: Collector, key: str, fate: Fate) -> None:
-    if fate is Fate.REJECT:
-        out.put("lock_reject", postfix.lock_reject_entry(key))
-    elif fate is Fate.DEFER:
-        out.put("lock_defer", postfix.lock_defer_entry(key))
 
 
 def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
@@ -357,6 +359,16 @@ def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
     out.put("domains", postfix.domain_entry(hostname))
     for localpart in SERVER_NAMES:
         out.put("aliases", postfix.alias_entry(f"{localpart}@{hostname}", (SERVER_MAILBOX,)))
+
+
+def _server_lock_entries(out: Collector) -> None:
+    """One key for everybody, in each store that locks."""
+    lock = ServerLock.objects.first()
+    if lock is None:
+        return
+    out.put("lock", dovecot.SERVER_LOCK_ENTRY)
+    out.put("lock_login", postfix.lock_login_entry(postfix.LOCK_ALL_LOGINS))
+    put_lock(out, postfix.LOCK_ALL_LOGINS, FATE_OF_MODE[lock.mode])
 
 
 def _addresses_beyond_accounts(domains: Iterable[DomainFact]) -> Iterator[str]:

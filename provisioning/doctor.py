@@ -15,19 +15,25 @@ from cryptography import x509
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from provisioning.daemons import daemons
+from antispam.counts import UNSCANNED, stopped_since
+from antispam.models import TaughtMessage, UpdateRun
+from provisioning import rules
+from provisioning.daemons import Daemon, daemons, logs_to_syslog
 from provisioning.desired import SERVER_HOME
+from provisioning.events import learner_fault
 from provisioning.hosts.local import LocalHost
 from provisioning.layout import Layout
 from provisioning.logins import count_logins
 from provisioning.models import AppliedRevision, Change
-from provisioning.probes import probe
+from provisioning.probes import probe, socket_fault
 from provisioning.settings_files import mail_plane, settings_files
-from qmailux_site.errors import SetupError
+from provisioning.signatures import in_use
+from qmailux_site.errors import HostUnreachable, SetupError
 
 Level = Literal["ok", "warning", "error"]
 PENDING_TOO_LONG = timedelta(minutes=1)
 CERTIFICATE_WARNING = timedelta(days=14)
+SIGNATURES_WARNING = timedelta(days=7)
 LOWEST_FREE_SHARE = 0.1
 
 
@@ -51,12 +57,17 @@ def examine(layout: Layout) -> list[Finding]:
         _database,
         _daemons,
         _changes,
+        _learner,
+        _signatures,
+        _rules,
+        _unscanned,
         _settings,
         _disk,
-        _certificate,
+        certificate_findings,
         _plaintext_logins,
         _server_mailbox,
         _confinement,
+        _syslog,
     )
     findings: list[Finding] = []
     for check in checks:
@@ -70,6 +81,8 @@ def _programs(layout: Layout) -> Iterator[Finding]:
         "dovecot": "dovecot-core",
         "postmap": "postfix",
         "sievec": "dovecot-sieve",
+        "spamd": "spamd",
+        "spamc": "spamc",
     }
     missing = {program: package for program, package in wanted.items() if shutil.which(program) is None}
     for program, package in missing.items():
@@ -94,6 +107,8 @@ def _database(layout: Layout) -> Iterator[Finding]:
 
 def _daemons(layout: Layout) -> Iterator[Finding]:
     for daemon in daemons(layout):
+        if not daemon.services:
+            yield _daemon_without_ports(daemon)
         for service in daemon.services:
             fault = probe(layout, service)
             name = f"{daemon.name} {service}"
@@ -106,6 +121,14 @@ def _daemons(layout: Layout) -> Iterator[Finding]:
                 )
             else:
                 yield Finding(name, "ok", f"answers on port {layout.port(service)}")
+
+
+def _daemon_without_ports(daemon: Daemon) -> Finding:
+    for path in daemon.ready_sockets:
+        if fault := socket_fault(path):
+            remedy = f"look into {daemon.log}; manage.py stack up"
+            return Finding(daemon.name, "error", f"{path}: {fault}", remedy)
+    return Finding(daemon.name, "ok", "takes connections on its socket")
 
 
 def _changes(layout: Layout) -> Iterator[Finding]:
@@ -127,6 +150,65 @@ def _changes(layout: Layout) -> Iterator[Finding]:
         )
     elif not failed.exists():
         yield Finding("changes", "ok", "nothing waits, nothing failed")
+
+
+def _learner(layout: Layout) -> Iterator[Finding]:
+    """Who teaches, and what could not be taught."""
+    if fault := learner_fault(layout):
+        yield Finding(
+            "learner", "error", fault, f"look into {layout.log / 'learner.log'}; manage.py stack up"
+        )
+        return
+    failed = TaughtMessage.objects.exclude(failure="").filter(
+        batch__started_at__gte=timezone.now() - timedelta(days=1)
+    )
+    if count := failed.count():
+        text = f"{count} messages could not be taught since yesterday: {failed[0].failure}"
+        yield Finding("learner", "warning", text, f"look into {layout.node_log / 'spamd.log'}")
+    else:
+        yield Finding("learner", "ok", "looks into the spool, nothing failed")
+
+
+def _signatures(layout: Layout) -> Iterator[Finding]:
+    try:
+        found = in_use(layout)
+    except HostUnreachable as error:
+        yield Finding("signatures", "error", str(error), f"look into {layout.node_log / 'clamd.log'}")
+        return
+    remedy = f"does this machine reach database.clamav.net? {layout.node_log / 'freshclam.log'}"
+    if not found.version:
+        text = "the virus scanner has the test signature alone, and finds no virus"
+        yield Finding("signatures", "warning", text, remedy)
+        return
+    age = datetime.now(UTC) - found.made_at if found.made_at else None
+    text = f"version {found.version}, {age.days if age else '?'} days old"
+    if age is None or age > SIGNATURES_WARNING:
+        yield Finding("signatures", "warning", text, remedy)
+    else:
+        yield Finding("signatures", "ok", text)
+
+
+def _rules(layout: Layout) -> Iterator[Finding]:
+    """The spam check's rules, and how the last look for new ones ended."""
+    found = rules.in_use(LocalHost(layout), layout)
+    last = UpdateRun.objects.filter(kind=UpdateRun.Kind.RULES).exclude(ended_at=None).first()
+    text = f"version {found.version}" if found.version else "as they came with SpamAssassin"
+    if last is not None and last.error:
+        yield Finding(
+            "rules", "warning", f"{text}; last look: {last.error}", "manage.py protection update rules"
+        )
+    else:
+        yield Finding("rules", "ok", text)
+
+
+def _unscanned(layout: Layout) -> Iterator[Finding]:
+    """Mail is delivered though the spam check fails, and never silently."""
+    count = stopped_since(timezone.localdate()).get(UNSCANNED, 0)
+    if count:
+        text = f"{count} messages were delivered today without a spam check, which failed"
+        yield Finding("unscanned", "warning", text, f"look into {layout.node_log / 'spamd.log'}")
+    else:
+        yield Finding("unscanned", "ok", "no delivery without a spam check today")
 
 
 def _settings(layout: Layout) -> Iterator[Finding]:
@@ -158,24 +240,27 @@ def _disk(layout: Layout) -> Iterator[Finding]:
         yield Finding("disk", "ok", text)
 
 
-def _certificate(layout: Layout) -> Iterator[Finding]:
-    path = mail_plane(layout).chain
+def certificate_findings(layout: Layout) -> Iterator[Finding]:
+    """The server's own certificate, and those of other names that are not in order."""
+    plane = mail_plane(layout)
+    yield _certificate_finding("certificate", plane.chain)
+    for name, (chain, _key) in plane.certificates_by_name:
+        finding = _certificate_finding(f"certificate {name}", chain)
+        if chain != plane.chain and finding.level != "ok":
+            yield finding
+
+
+def _certificate_finding(check: str, path: Path) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        yield Finding("certificate", "error", f"{path}: {error}", "make up makes one from our own authority")
-        return
+        return Finding(check, "error", f"{path}: {error}", "manage.py apply makes one from our own authority")
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     text = f"valid for {left.days} days"
-    if left < CERTIFICATE_WARNING:
-        yield Finding(
-            "certificate",
-            "warning" if left > timedelta(0) else "error",
-            text,
-            "renew it; make up renews ours",
-        )
-    else:
-        yield Finding("certificate", "ok", text)
+    if left >= CERTIFICATE_WARNING:
+        return Finding(check, "ok", text)
+    level: Level = "warning" if left > timedelta(0) else "error"
+    return Finding(check, level, text, "renew it (manage.py certificate list); ours renew themselves")
 
 
 def _plaintext_logins(layout: Layout) -> Iterator[Finding]:
@@ -207,6 +292,29 @@ def _server_mailbox(layout: Layout) -> Iterator[Finding]:
 
 def _messages(maildir: Path) -> int:
     return sum(1 for folder in ("new", "cur") for _file in (maildir / folder).glob("*"))
+
+
+def _syslog(layout: Layout) -> Iterator[Finding]:
+    """Whether the parts that know syslog alone see the receiver: else their lines are in no log of ours."""
+    unheard = [d for d in daemons(layout) if logs_to_syslog(d) and not has_own_syslog(layout, d)]
+    for daemon in unheard:
+        yield Finding(
+            "syslog",
+            "warning",
+            f"what {daemon.name} logs is lost: it has no /dev/log of this instance's own",
+            f"may it not mount here? look into {layout.log / f'{daemon.name}.log'}; start it again",
+        )
+    if not unheard:
+        yield Finding("syslog", "ok", "every part that knows syslog alone is heard")
+
+
+def has_own_syslog(layout: Layout, daemon: Daemon) -> bool:
+    """Whether the running daemon sees the receiver's socket as /dev/log."""
+    try:
+        pid = daemon.pid_file.read_text(encoding="ascii").strip()
+        return Path(f"/proc/{pid}/root/dev/log").readlink() == layout.syslog_socket
+    except OSError:
+        return False
 
 
 def _confinement(layout: Layout) -> Iterator[Finding]:

@@ -12,7 +12,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from accounts.models import Account, Alias, AliasTarget, State
-from domains.models import Domain, DomainAlias
+from antispam.models import DomainProtection
+from domains.models import Domain, DomainAlias, IPAddress, Smarthost
 from provisioning.layout import home_of_account
 from provisioning.outbox import ALWAYS_ACCEPTED
 
@@ -30,11 +31,36 @@ FATE_OF_MODE = {"accept": Fate.ACCEPT, "defer": Fate.DEFER, "reject": Fate.REJEC
 
 
 @dataclass(frozen=True, slots=True)
+class AddressFact:
+    """An address that a domain has for itself. number: in the names of its services."""
+
+    number: int
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayFact:
+    """Where the mailboxes of a relay domain are. asks: the other server knows which recipients exist."""
+
+    host: str
+    port: int
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DomainFact:
     pk: int
     name: str
     lock: Fate | None
     alias_names: tuple[str, ...]
+    inbound: AddressFact | None = None
+    outbound: AddressFact | None = None
+    # Protections that it has otherwise than the server, by name.
+    protections: tuple[tuple[str, bool], ...] = ()
+    # Next hop of its outgoing mail; empty: as the server sends.
+    smarthost: str = ""
+    # None: its mailboxes are here.
+    relay: RelayFact | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,6 +77,7 @@ class AccountFact(NamedTuple):
     language: str
     lock: Fate | None
     has_second_factor: bool = False
+    has_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +95,13 @@ ACCOUNT_COLUMNS = (
     "state",
     "lock_mode",
     "second_factor_at",
+    "departure",
 )
 
 
 def account_fact(row: tuple[object, ...]) -> AccountFact:
     """From the values of ACCOUNT_COLUMNS."""
-    address, password, uuid, quota_bytes, language, state, lock_mode, second_factor_at = row
+    address, password, uuid, quota_bytes, language, state, lock_mode, second_factor_at, departure = row
     return AccountFact(
         address=str(address),
         password=str(password),
@@ -82,6 +110,7 @@ def account_fact(row: tuple[object, ...]) -> AccountFact:
         language=str(language),
         lock=FATE_OF_MODE[str(lock_mode)] if state == State.LOCKED else None,
         has_second_factor=second_factor_at is not None,
+        has_left=departure is not None,
     )
 
 
@@ -92,15 +121,33 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
         DomainAlias.objects.filter(domain__in=names).order_by("name").values_list("name", "domain_id")
     ):
         names[pk].append(name)
+    protections: dict[int, list[tuple[str, bool]]] = {domain.pk: [] for domain in found}
+    chosen = DomainProtection.objects.filter(domain__in=names).order_by("name")
+    for pk, name, is_on in chosen.values_list("domain_id", "name", "is_on"):
+        protections[pk].append((name, is_on))
+    addresses: dict[int | None, AddressFact] = {
+        pk: AddressFact(pk, hostname) for pk, hostname in IPAddress.objects.values_list("pk", "hostname")
+    }
+    smarthosts = {row.domain_id: row.next_hop for row in Smarthost.objects.filter(domain__in=names)}
     return [
         DomainFact(
             pk=domain.pk,
             name=domain.name,
             lock=FATE_OF_MODE[domain.lock_mode] if domain.state == State.LOCKED else None,
             alias_names=tuple(names[domain.pk]),
+            inbound=addresses.get(domain.inbound_address_id),
+            outbound=addresses.get(domain.outbound_address_id),
+            protections=tuple(protections[domain.pk]),
+            smarthost=smarthosts.get(domain.pk, ""),
+            relay=_relay_fact(domain) if domain.is_relay else None,
         )
         for domain in found
     ]
+
+
+def _relay_fact(domain: Domain) -> RelayFact:
+    asks = domain.relay_recipients == Domain.RelayRecipients.ASKED
+    return RelayFact(domain.relay_host, domain.relay_port, asks)
 
 
 @dataclass(slots=True)
@@ -146,8 +193,10 @@ class Facts:
         """What becomes of mail to the address. A circle of aliases leads nowhere, so it is missing."""
         localpart, _at, name = address.rpartition("@")
         domain = self.domains.get(name)
-        if domain is None or address in seen:
-            return Fate.ACCEPT if domain is None else Fate.MISSING
+        if domain is None:
+            return Fate.ACCEPT
+        if address in seen:
+            return Fate.ACCEPT if self._is_listed(address, domain) else Fate.MISSING
         return max(
             domain.lock or Fate.ACCEPT,
             self._fate_without_domain(address, domain, localpart, seen | {address}),
@@ -165,7 +214,12 @@ class Facts:
             return Fate.ACCEPT
         if catch_all := self.catch_all_of(address.rpartition("@")[2]):
             return self._fate_of_targets(catch_all, seen)
-        return Fate.MISSING
+        return Fate.ACCEPT if domain.relay is not None and domain.relay.asks else Fate.MISSING
+
+    def _is_listed(self, address: str, domain: DomainFact) -> bool:
+        """An alias that leads to itself: in a relay domain a recipient that the other server has (ALS-04)."""
+        alias = self.aliases.get(address)
+        return domain.relay is not None and alias is not None and address in alias.targets
 
     def _fate_of_targets(self, alias: AliasFact, seen: frozenset[str]) -> Fate:
         """Refused only when every member is: the mildest fate among those that exist."""
@@ -188,8 +242,8 @@ class Facts:
             return
         self._known_names |= names
         through_alias = DomainAlias.objects.filter(name__in=names).values("domain_id")
-        by_name = Domain.objects.hosted().filter(name__in=names)
-        by_alias = Domain.objects.hosted().filter(pk__in=through_alias)
+        by_name = Domain.objects.filter(name__in=names)
+        by_alias = Domain.objects.filter(pk__in=through_alias)
         facts = domain_facts({domain.pk: domain for domain in (*by_name, *by_alias)}.values())
         for fact in facts:
             self.domains.update(dict.fromkeys(fact.names, fact))

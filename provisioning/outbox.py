@@ -6,20 +6,20 @@ commit. The message to the worker after the commit is only a hint; a sweep finds
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Final
 
 from django.db import connection, transaction
-from kombu.exceptions import KombuError, OperationalError
 
-from provisioning.models import SERVER_SCOPE, Change, Node, Scope
-
-log = logging.getLogger(__name__)
+from provisioning.models import SERVER_SCOPE, Change, Node, Scope, SessionEnd
+from qmailux_site.broker import tell_worker
 
 ALL: Final = ("*",)
 # RFC 5321 4.5.1 and RFC 2142: mail for these is accepted in every hosted domain, alias or not.
 ALWAYS_ACCEPTED: Final = ("abuse", "postmaster")
+# What the stores hold of the lock of the whole server, and of its mandatory encryption.
+SERVER_LOCK: Final = "server-lock"
+SERVER_ENCRYPTION: Final = "server-encryption"
 # A change of unknown size counts as large, so that it never runs in front of single changes.
 WHOLE_SCOPE_KEYS = 1_000_000
 
@@ -83,7 +83,40 @@ def nudge(node_id: int) -> None:
     """Tell the node's worker that there is something to do. A dead broker costs seconds, never the change."""
     from provisioning.tasks import node_apply
 
-    try:
-        node_apply.apply_async(args=(node_id,), retry=False, ignore_result=True)
-    except (OperationalError, KombuError, OSError) as error:
-        log.warning("broker unreachable, the sweep will apply node=%s: %s", node_id, error)
+    tell_worker(node_apply, node_id, otherwise=f"the sweep will apply node={node_id}")
+
+
+def copy_mail(account_id: int) -> None:
+    """Order the mail of somebody who leaves to be copied to the colleague, once the change is live."""
+    transaction.on_commit(lambda: _nudge_to_copy(account_id))
+
+
+def _nudge_to_copy(account_id: int) -> None:
+    from provisioning.tasks import node_hand_over
+
+    tell_worker(node_hand_over, account_id, otherwise=f"the next round will copy mail account={account_id}")
+
+
+def end_sessions(node: Node, *, names: Sequence[str], sessions: Sequence[tuple[str, str]]) -> None:
+    """Order sessions in webmails to be ended once the changes before it are live; see SessionEnd."""
+    order = SessionEnd.objects.create(
+        node=node, names=list(names), sessions=[list(pair) for pair in sessions]
+    )
+    transaction.on_commit(lambda: _nudge_to_end(order.pk))
+
+
+def _nudge_to_end(order_id: int) -> None:
+    from provisioning.tasks import node_end_sessions
+
+    tell_worker(node_end_sessions, order_id, otherwise=f"the sweep will end sessions order={order_id}")
+
+
+def fetch_certificate(certificate_id: int) -> None:
+    """Order a certificate to be fetched by ACME, which takes its time, so it is no part of applying."""
+    transaction.on_commit(lambda: _nudge_to_fetch(certificate_id))
+
+
+def _nudge_to_fetch(certificate_id: int) -> None:
+    from provisioning.tasks import node_fetch_certificate
+
+    tell_worker(node_fetch_certificate, certificate_id, otherwise="the next look at certificates fetches it")

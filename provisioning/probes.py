@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
+from pathlib import Path
 
 from provisioning.layout import Layout
 
@@ -40,6 +43,24 @@ def probe(layout: Layout, service: str, *, timeout_seconds: float = 5) -> str:
         return str(error.strerror or error)
     if not greeting.startswith(GREETINGS[service]):
         return f"unexpected greeting {greeting[:40]!r}"
+    return ""
+
+
+def socket_fault(path: Path, *, timeout_seconds: float = 5) -> str:
+    """What is wrong with a unix socket, in words; "" when somebody takes connections there."""
+    fault = _connection_fault(path, socket.SOCK_STREAM, timeout_seconds)
+    if fault == os.strerror(errno.EPROTOTYPE):
+        return _connection_fault(path, socket.SOCK_DGRAM, timeout_seconds)
+    return fault
+
+
+def _connection_fault(path: Path, kind: socket.SocketKind, timeout_seconds: float) -> str:
+    with socket.socket(socket.AF_UNIX, kind) as connection:
+        connection.settimeout(timeout_seconds)
+        try:
+            connection.connect(str(path))
+        except OSError as error:
+            return str(error.strerror or error)
     return ""
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
+from django.utils import timezone
 
+from accounts.answered import AnsweredSender
+from accounts.filtering import FilterRule
 from accounts.models import Account, Autoresponder, Forwarding
+from accounts.notifying import Notification
 from domains.models import Domain, DomainAlias
 from provisioning.hosts.base import Row
 from provisioning.render.files import RenderedFile
-from provisioning.render.sieve import Answer, panel_script
+from provisioning.render.sieve import Answer, Condition, Notify, Rule, panel_script
 from qmailux_site.errors import UnsafeValue
+
+# An autoresponder remembers thousands; only those who were forgotten matter here.
+_FORGOTTEN = Prefetch("autoresponder__answered", AnsweredSender.objects.filter(times_forgotten__gt=0))
+_RULES = Prefetch(
+    "filter_rules", FilterRule.objects.filter(is_on=True).prefetch_related("conditions"), to_attr="rules_on"
+)
 
 
 def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict[str, str]]:
-    """Of these accounts, or of all: address, home and script. And the accounts whose script cannot be
-    rendered, with the reason.
+    """Of these accounts, or of all: address, home, script, and whether all mail is forwarded. And the
+    accounts whose script cannot be rendered, with the reason.
     """
     rows: list[Row] = []
     broken: dict[str, str] = {}
@@ -27,28 +38,61 @@ def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict
             broken[account.address] = str(error)
             continue
         if script is not None:
-            rows.append((account.address, account.home, script.content.decode()))
+            forwards = "yes" if hasattr(account, "forwarding") else "no"
+            rows.append((account.address, account.home, script.content.decode(), forwards))
     return rows, broken
 
 
 def _accounts(addresses: Iterable[str] | None) -> Iterator[Account]:
-    wanted = Q(forwarding__isnull=False) | Q(autoresponder__is_on=True)
+    filtering = FilterRule.objects.filter(is_on=True).values("account_id")
+    told = Q(notification__is_on=True) & ~Q(notification__number="")
+    wanted = Q(forwarding__isnull=False) | Q(autoresponder__is_on=True) | Q(pk__in=filtering) | told
     stored = Account.objects.filter(wanted, has_mailbox=True, domain__in=Domain.objects.hosted())
     if addresses is not None:
         stored = stored.filter(address__in=list(addresses))
-    stored = stored.select_related("forwarding", "autoresponder")
-    related = ("forwarding__targets", "alias_targets__alias", "domain__domain_aliases")
+    stored = stored.select_related("forwarding", "autoresponder", "notification", "departure")
+    related = ("forwarding__targets", "alias_targets__alias", "domain__domain_aliases", _FORGOTTEN, _RULES)
     return stored.prefetch_related(*related).iterator(chunk_size=2000)
 
 
 def _script(account: Account) -> RenderedFile | None:
     forwarding: Forwarding | None = getattr(account, "forwarding", None)
     autoresponder: Autoresponder | None = getattr(account, "autoresponder", None)
+    # Of somebody who has left, what was set for the colleague goes on and nothing else.
+    has_left = hasattr(account, "departure")
     return panel_script(
         home=account.home,
         forward_to=[target.address for target in forwarding.targets.all()] if forwarding else (),
         keep_copy=forwarding.keeps_copy if forwarding else True,
         answer=_answer(account, autoresponder) if autoresponder and autoresponder.is_on else None,
+        rules=[] if has_left else [rule_of(rule) for rule in getattr(account, "rules_on", ())],
+        notify=None if has_left else _notify(account),
+    )
+
+
+def _notify(account: Account) -> Notify | None:
+    stored: Notification | None = getattr(account, "notification", None)
+    if stored is None or not stored.counts:
+        return None
+    wanted = (("sender", stored.senders), ("subject", stored.subjects))
+    found = [Condition(part, "contains", line) for part, text in wanted for line in text.splitlines()]
+    return Notify(account.address, tuple(found))
+
+
+def rule_of(stored: FilterRule) -> Rule:
+    """As it is rendered."""
+    return Rule(
+        joined=stored.joined,
+        conditions=tuple(
+            Condition(condition.part, condition.comparison, condition.value)
+            for condition in stored.conditions.all()
+        ),
+        folder=stored.folder,
+        marks_read=stored.marks_read,
+        flags=stored.flags,
+        copy_to=stored.copy_to,
+        discards=stored.discards,
+        stops=stored.stops,
     )
 
 
@@ -59,11 +103,26 @@ def _answer(account: Account, autoresponder: Autoresponder) -> Answer:
         addresses=tuple(_own_addresses(account)),
         subject=autoresponder.subject,
         text=autoresponder.text,
-        first_day=autoresponder.starts_on,
-        last_day=autoresponder.ends_on,
+        begins=_instant(autoresponder.starts_on),
+        ends=_instant(autoresponder.ends_on and autoresponder.ends_on + datetime.timedelta(days=1)),
         interval_hours=autoresponder.interval_hours,
         period=autoresponder.period,
+        forgotten=sorted(
+            (sender.address, sender.times_forgotten)
+            for sender in autoresponder.answered.all()
+            if sender.times_forgotten
+        ),
     )
+
+
+def _instant(day: datetime.date | None) -> str:
+    """The beginning of the day here, as an instant in UTC: the mail plane may count its hours elsewhere.
+    Without a zone, so that it compares as text.
+    """
+    if day is None:
+        return ""
+    here = datetime.datetime.combine(day, datetime.time.min, tzinfo=timezone.get_default_timezone())
+    return here.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _own_addresses(account: Account) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioning.daemons import sievec_argv
-from provisioning.hosts.base import Host, Row
-from provisioning.layout import Layout
+from provisioning.filestore import FileStore
+from provisioning.hosts.base import Row
 from provisioning.render.files import RenderedFile
 from provisioning.render.sieve import script_file
 
@@ -15,25 +15,13 @@ TABLE = "script"
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptStore:
+class ScriptStore(FileStore):
     """Scripts by address. Dovecot reads the files, which are named by the mailbox; a table of the accounts
     file tells whose they are. A row is written after its files and removed after them, so a crash leaves
     nothing that the next apply would not see. Without its row a script does not run (accounts.sql).
     """
 
-    host: Host
-    layout: Layout
     name: str = TABLE
-
-    def create(self) -> None:
-        return  # the accounts file is made with all its tables
-
-    def query(self, keys: Sequence[str]) -> dict[str, str | Row]:
-        return {key: self._as_on_disk(row) for key, row in self.host.query_rows(TABLE, keys).items()}
-
-    def listing(self) -> Iterator[tuple[str, str | Row]]:
-        for row in self.host.list_rows(TABLE):
-            yield str(row[0]), self._as_on_disk(row)
 
     def change(self, upserts: Mapping[str, str | Row], deletes: Sequence[str]) -> None:
         for row in self.host.query_rows(TABLE, deletes).values():
@@ -55,11 +43,11 @@ class ScriptStore:
         script = _file(row)
         is_compiled = self.host.read(_compiled(script)) is not None
         content = (self.host.read(script.path) if is_compiled else None) or b""
-        return row[0], row[1], content.decode("utf-8", "replace")
+        return row[0], row[1], content.decode("utf-8", "replace"), row[3]
 
 
 def _file(row: Row) -> RenderedFile:
-    _address, home, content = row
+    _address, home, content, _forwards = row
     return script_file(str(home), str(content).encode())
 
 

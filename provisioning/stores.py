@@ -11,17 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from provisioning.blockstore import TABLE as BLOCKS
+from provisioning.blockstore import BlockStore
+from provisioning.dkimstore import DkimStore
 from provisioning.hosts.base import Host, Row
 from provisioning.layout import Layout
 from provisioning.render import quoting
 from provisioning.render.files import RenderedFile
+from provisioning.render.postfix import MAPS, SECRET_MAPS
 from provisioning.scriptstore import ScriptStore
+from provisioning.spamstore import SpamFileStore
 from qmailux_site.errors import CommandFailed
 
 Value = str | Row
-TABLES = ("account", "lock", "app_password")
-SCRIPTS = ("script",)
-MAPS = ("domains", "mailboxes", "aliases", "senders", "lock_reject", "lock_defer", "lock_login")
+TABLES = (
+    "encryption",
+    "account",
+    "lock",
+    "app_password",
+    "domain_host",
+    "spam",
+    "sending_limit",
+    "brake",
+    "ban",
+    "block",
+)
+# Files of which a table of the accounts file keeps account.
+SCRIPTS = ("script", "spam_file", "dkim")
 STORES = TABLES + SCRIPTS + MAPS
 
 # From so many differing entries on, a full apply rebuilds whole stores.
@@ -118,7 +134,9 @@ class MapStore:
         """
         source = "".join(quoting.map_line(key, str(value)) for key, value in entries.items())
         relative = f"maps/{self.name}"
-        self.host.write(RenderedFile(path=relative, content=source.encode(), daemon="", mode=0o644))
+        # postmap gives a new map the mode of its source.
+        mode = 0o600 if self.name in SECRET_MAPS else 0o644
+        self.host.write(RenderedFile(path=relative, content=source.encode(), daemon="", mode=mode))
         try:
             self._clean_run(self._postmap(), timeout=600)
         finally:
@@ -167,8 +185,14 @@ class MapStore:
 
 
 def open_store(host: Host, layout: Layout, name: str) -> Store:
-    if name in SCRIPTS:
+    if name == "script":
         return ScriptStore(host, layout)
+    if name == "spam_file":
+        return SpamFileStore(host, layout)
+    if name == BLOCKS:
+        return BlockStore(host, layout)
+    if name == "dkim":
+        return DkimStore(host, layout)
     return TableStore(host, name) if name in TABLES else MapStore(host, layout, name)
 
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Account, MailboxUsage
+from domains.numbers import recount
 from provisioning.hosts.base import Host
 from provisioning.models import Node
 
@@ -65,10 +66,12 @@ def _lines(text: str) -> Iterator[tuple[str, str, str, int]]:
 def _save(counts: Counts) -> None:
     """Only what stands under the account's present address: a renamed one has left old files behind."""
     folders = [uuid.UUID(folder) for folder, _address in counts]
-    accounts = Account.objects.filter(uuid__in=folders).values_list("pk", "uuid", "address")
+    accounts = list(
+        Account.objects.filter(uuid__in=folders).values_list("pk", "uuid", "address", "domain_id")
+    )
     rows = [
         MailboxUsage(account_id=pk, used_bytes=found["storage"], message_count=found["messages"])
-        for pk, folder, address in accounts
+        for pk, folder, address, _domain in accounts
         if len(found := counts.get((folder.hex, address), {})) == 2
     ]
     MailboxUsage.objects.bulk_create(
@@ -77,3 +80,6 @@ def _save(counts: Counts) -> None:
         unique_fields=["account"],
         update_fields=["used_bytes", "message_count"],
     )
+    lists = [Account(pk=row.account_id, used_bytes=row.used_bytes) for row in rows]
+    Account.objects.bulk_update(lists, ["used_bytes"])
+    recount({domain for _pk, _folder, _address, domain in accounts if domain is not None})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import sys
 import time
 from argparse import ArgumentParser, _SubParsersAction
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -88,6 +92,40 @@ class SubcommandCommand(BaseCommand):
             raise CommandError(f"saved, but not live: {life.error}")
 
 
+def password_from_stdin() -> str:
+    """All of standard input, without the newline at its end."""
+    # Bytes, not text: the locale of a bare console is ASCII, and a password may hold any letter.
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise CommandError("The password is not UTF-8.") from error
+
+
+@contextmanager
+def secrets_kept(path: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[None]:
+    """A new file for one person's eyes, on the disk before the body makes its secrets count: ones that nobody
+    can read would be worse than none. When the body fails they open nothing, and the file goes again.
+    """
+    if not rows:
+        yield
+        return
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be made: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(heading)
+            writer.writerows(rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
+
+
 def progress_bar() -> Callable[[str, int, int], None]:
     """A function (step, done, total) that draws a bar on stderr when somebody is looking."""
     bar: tqdm[Any] | None = None
@@ -116,6 +154,13 @@ def add_yes(parser: ArgumentParser) -> None:
 
 def add_dry_run(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
+
+
+def number_or_none(text: str) -> int | str | None:
+    """For argparse: "none" takes a number away; "" is what was not given."""
+    if text in ("", "none"):
+        return None if text else ""
+    return int(text)
 
 
 class DryRun(Exception):

@@ -13,8 +13,10 @@ from django.utils import translation
 
 from accounts.actor import Actor, Channel
 from accounts.models import Account
+from domains.names import canonical_domain
+from enforcement.models import ServerLock
 from qmailux_site.errors import ActionRefused, HostError, NotAllowed
-from qmailux_site.navigation import doors_of, sections_of, theme_of
+from qmailux_site.navigation import doors_of, names_of, sections_of, theme_of, without_secrets
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -51,6 +53,14 @@ def client_address(request: HttpRequest) -> str | None:
         return None
 
 
+def client_network(request: HttpRequest) -> str | None:
+    """By which guesses are counted: who has one IPv6 address has 2 ** 64 of them (PRM-13)."""
+    address = client_address(request)
+    if address is None or ":" not in address:
+        return address
+    return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)
+
+
 class RefusalMiddleware:
     """A refusal or a failing part behind us becomes a page with its reason, never a traceback."""
 
@@ -75,6 +85,8 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
     values: dict[str, Any] = {
         "product_name": settings.QMAILUX_PRODUCT_NAME,
         "theme": theme_of(request),
+        "impersonation": getattr(request, "impersonation", None),
+        "server_lock": ServerLock.objects.first(),
         "doors": [],
         "sections": [],
     }
@@ -82,6 +94,20 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
         match = request.resolver_match
         page = (match.url_name or "") if match else ""
         domain = str(match.kwargs.get("name", "")) if match else ""
-        values["doors"] = doors_of(account, page)
-        values["sections"] = sections_of(account, page, domain)
+        actor: Actor = request.actor  # type: ignore[attr-defined]  # ActorMiddleware
+        rights = actor.rights_on(_stored_name(domain)) if domain else frozenset()
+        names = names_of(account)
+        values["rights"] = {right.value: True for right in rights}
+        values["doors"] = doors_of(account, page, names)
+        values["sections"] = sections_of(account, page, domain, names=names, rights=rights)
+        if values["impersonation"]:
+            values["sections"] = without_secrets(values["sections"])
     return values
+
+
+def _stored_name(domain: str) -> str:
+    """As it stands in an address bar, in either spelling."""
+    try:
+        return canonical_domain(domain)
+    except ActionRefused:
+        return ""

@@ -10,17 +10,17 @@ from typing import Any, Generic, TypeVar
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from qmailux_site.middleware import PanelRequest
-from qmailux_site.navigation import sections_of
+from qmailux_site.navigation import names_of, sections_of
 
 ROWS_A_PAGE = 50
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 Row = TypeVar("Row", bound=Model)
 
 
@@ -28,7 +28,7 @@ def superadmin_required(view: View) -> View:
     """Logged in as a superadmin; anybody else gets 403."""
 
     @wraps(view)
-    def guarded(request: PanelRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: PanelRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_superuser:
             raise PermissionDenied
         return view(request, *args, **kwargs)
@@ -70,6 +70,31 @@ def page_of(rows: QuerySet[Row], request: HttpRequest, *, key: str) -> Page[Row]
     )
 
 
+def newest_first(rows: QuerySet[Row], request: HttpRequest, *, search: str = "") -> Page[Row]:
+    """As page_of, for rows that are only added: the newest stand first, ?after= leads to older ones."""
+    before, after = _number(request.GET.get("before", "")), _number(request.GET.get("after", ""))
+    if before is not None:
+        found = list(rows.filter(pk__gt=before).order_by("pk")[: ROWS_A_PAGE + 1])
+        shown = found[ROWS_A_PAGE - 1 :: -1] if len(found) > ROWS_A_PAGE else found[::-1]
+        has_newer, has_older = len(found) > ROWS_A_PAGE, True
+    else:
+        start = rows.filter(pk__lt=after) if after is not None else rows
+        found = list(start.order_by("-pk")[: ROWS_A_PAGE + 1])
+        shown = found[:ROWS_A_PAGE]
+        has_newer, has_older = after is not None, len(found) > ROWS_A_PAGE
+    return Page(
+        shown,
+        search=search,
+        previous=str(shown[0].pk) if shown and has_newer else "",
+        next=str(shown[-1].pk) if shown and has_older else "",
+    )
+
+
+def _number(text: str) -> int | None:
+    """A row's number out of an address; whatever else stands there means nothing."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def search_of(request: HttpRequest) -> str:
     return request.GET.get("q", "").strip()[:254]
 
@@ -107,5 +132,5 @@ def _page(request: HttpRequest, status: int, title: str, reason: str) -> HttpRes
     account = getattr(request, "user", None)
     values: dict[str, Any] = {"title": title, "reason": reason}
     if isinstance(account, Account):
-        values["sections"] = sections_of(account, "home")
+        values["sections"] = sections_of(account, "home", names=names_of(account))
     return render(request, "refused.html", values, status=status)

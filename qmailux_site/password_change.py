@@ -7,10 +7,10 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
+from qmailux_site.page_names import page_name
 
 ALLOWED_PAGES = {
     "password",
@@ -35,15 +35,9 @@ class PasswordChangeMiddleware:
         if (
             not isinstance(account, Account)
             or not account.must_change_password
-            or _page(request) in ALLOWED_PAGES
+            or request.actor.acting_as is not None  # type: ignore[attr-defined]  # ActorMiddleware
+            or page_name(request) in ALLOWED_PAGES
         ):
             return self.get_response(request)
         messages.info(request, _("Somebody else has set your password. Choose one that only you know."))
         return redirect("password")
-
-
-def _page(request: HttpRequest) -> str | None:
-    try:
-        return resolve(request.path_info).url_name
-    except Resolver404:
-        return None

@@ -10,9 +10,29 @@ from collections.abc import Sequence
 from provisioning.layout import PANEL_USER
 
 # They read or change the machine: daemons, rendered files, mailboxes.
-COMMANDS_THAT_KEEP_ROOT = {"apply", "doctor", "makemessages", "makemigrations", "setup", "stack", "test"}
-# It reads and writes files of the person who typed it.
-VERBS_THAT_KEEP_ROOT = {("account", "import")}
+COMMANDS_THAT_KEEP_ROOT = {
+    "apply",
+    "doctor",
+    "learn",
+    "makemessages",
+    "makemigrations",
+    "queue",
+    "setup",
+    "stack",
+    "test",
+}
+# They read the machine's logs, or read and write files of the person who typed them.
+VERBS_THAT_KEEP_ROOT = {
+    ("account", "check"),
+    ("account", "import"),
+    ("logs", "forget"),
+    ("logs", "ingest"),
+    ("certificate", "answer"),
+    ("certificate", "upload"),
+    ("policy", "show"),
+    ("policy", "unlock"),
+    ("webmail", "rotate-key"),
+}
 
 # They can do nothing without root, and then cannot even read the instance's secret key.
 COMMANDS_THAT_NEED_ROOT = {"stack"}

@@ -57,8 +57,13 @@ INSTALLED_APPS = [
     "accounts",
     "domains",
     "provisioning",
+    "antispam",
+    "alarms",
+    "webmail",
+    "enforcement",
     "audit",
-    "django.contrib.admin",
+    "maillog",
+    "qmailux_site.admin_site.PanelAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -86,8 +91,11 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "qmailux_site.middleware.ActorMiddleware",
+    "qmailux_site.sessions.SessionNotesMiddleware",
+    "qmailux_site.impersonation.ImpersonationMiddleware",
     "qmailux_site.middleware.RefusalMiddleware",
     "qmailux_site.password_change.PasswordChangeMiddleware",
+    "qmailux_site.second_factor.SecondFactorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -128,6 +136,21 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # Tests use a file as production does: one in memory locks in another way.
     DATABASES["default"]["TEST"] = {"NAME": str(QMAILUX_HOME / "db" / "test.sqlite3")}
+# The mail plane's joined logs: beside SQLite a file of their own, so that ingest never holds the panel's
+# write lock; in PostgreSQL the same database through a connection of its own.
+DATABASES["logs"] = DATABASES["default"].copy()
+QMAILUX_LOGS_DATABASE = "default"
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    QMAILUX_LOGS_DATABASE = "logs"
+    DATABASES["logs"]["NAME"] = str(QMAILUX_HOME / "db" / "logs.sqlite3")
+    # What is deleted is overwritten: after the policy's days the file does not hold it any more.
+    DATABASES["logs"]["OPTIONS"] = DATABASES["default"]["OPTIONS"] | {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;"
+    }
+    DATABASES["logs"]["TEST"] = {"NAME": str(QMAILUX_HOME / "db" / "test-logs.sqlite3")}
+else:
+    DATABASES["logs"]["TEST"] = {"MIRROR": "default"}
+DATABASE_ROUTERS = ["maillog.router.LogsRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People
@@ -140,6 +163,16 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
+# Whose rights need a second factor; empty: nobody's.
+QMAILUX_SECOND_FACTOR_REQUIRED: list[str] = env.list("QMAILUX_SECOND_FACTOR_REQUIRED", [])
+_ROLES = ("superadmin", "postmaster", "help_desk", "auditor")
+if unknown := sorted(set(QMAILUX_SECOND_FACTOR_REQUIRED) - set(_ROLES)):
+    raise ImproperlyConfigured(f"QMAILUX_SECOND_FACTOR_REQUIRED: {unknown[0]} is none of {', '.join(_ROLES)}")
+# Whose passwords must be changed at the first panel login: those that another person has set, also those of
+# the console (manage.py, CSV files), or nobody's.
+QMAILUX_PASSWORD_CHANGE = env.str("QMAILUX_PASSWORD_CHANGE", "people")
+if QMAILUX_PASSWORD_CHANGE not in ("never", "people", "always"):
+    raise ImproperlyConfigured("QMAILUX_PASSWORD_CHANGE is never, people or always")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -164,7 +197,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["ip_address", "username"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "qmailux_site.middleware.client_address"
+AXES_CLIENT_IP_CALLABLE = "qmailux_site.middleware.client_network"
 AXES_USERNAME_CALLABLE = "accounts.backends.login_name"
 AXES_LOCKOUT_TEMPLATE = "accounts/locked_out.html"
 AXES_VERBOSE = False
@@ -208,10 +241,25 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TIMEZONE = TIME_ZONE
 
+# A pasted or uploaded bulk file stays in memory: it holds passwords, and Django puts large ones in a file.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 28 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
 # Limits of the instance
 QMAILUX_MESSAGE_SIZE_LIMIT_MB = env.int("QMAILUX_MESSAGE_SIZE_LIMIT_MB", 50)
 QMAILUX_DELETED_KEEP_DAYS = env.int("QMAILUX_DELETED_KEEP_DAYS", 30)
+QMAILUX_RAW_LOG_KEEP_DAYS = env.int("QMAILUX_RAW_LOG_KEEP_DAYS", 28)
+# Beyond that entries stay without their content, where a law wants metadata for years; 0: nothing stays.
+QMAILUX_METADATA_KEEP_DAYS = env.int("QMAILUX_METADATA_KEEP_DAYS", 0)
+# Empty: metrics are told to this machine alone.
+QMAILUX_METRICS_TOKEN = env.str("QMAILUX_METRICS_TOKEN", "")
+QMAILUX_TRACE_KEEP_DAYS = env.int("QMAILUX_TRACE_KEEP_DAYS", 365)
 QMAILUX_DEFAULT_QUOTA_MB = env.int("QMAILUX_DEFAULT_QUOTA_MB", 1024)
+QMAILUX_TAUGHT_KEEP_DAYS = env.int("QMAILUX_TAUGHT_KEEP_DAYS", 7)
+# Where the spam check's rules come from. A channel of one's own need not be signed: it is not asked for.
+QMAILUX_SPAM_RULES_CHANNEL = env.str("QMAILUX_SPAM_RULES_CHANNEL", "updates.spamassassin.org")
+# Protections that are off until somebody switches them on, beside those that always begin so.
+QMAILUX_PROTECTIONS_OFF: list[str] = env.list("QMAILUX_PROTECTIONS_OFF", [])
 
 SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING = {
@@ -222,3 +270,6 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"axes": {"level": "WARNING"}},
 }
+# Where certificates are asked for by ACME, and the authority file of such a server of one's own.
+QMAILUX_ACME_SERVER = env.str("QMAILUX_ACME_SERVER", "https://acme-v02.api.letsencrypt.org/directory")
+QMAILUX_ACME_CA_FILE = env.str("QMAILUX_ACME_CA_FILE", "")

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.models.signals import post_migrate
 from django.utils import translation
+from playwright.sync_api import Browser, sync_playwright
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from audit.guard import take_off_guard
 from domains import actions as domain_actions
 from domains.models import Domain
 from provisioning.models import Node
 
 PASSWORD = "Zielona-Papuga-7"
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Django refuses its ORM in a thread with an event loop, which playwright has: tests only read through the
+# browser.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Between tests the tables are emptied, which the audit's guard refuses; its own test sets it again."""
+    post_migrate.disconnect(sender=apps.get_app_config("audit"), dispatch_uid="audit.guard")
+    with django_db_blocker.unblock():
+        take_off_guard(connection)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests with a browser: a process bears a single Playwright."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +99,22 @@ def obcy(obca: Domain, console: Actor) -> Account:
     """Postmaster of obca.test, who must see nothing of firma.test."""
     account = actions.add_account(domain=obca, localpart="obcy", password=PASSWORD, by=console)
     domain_actions.set_managers(obca, addresses=[account.address], by=console)
+    return account
+
+
+@pytest.fixture
+def hela(firma: Domain, console: Actor) -> Account:
+    """Help desk of firma.test."""
+    account = actions.add_account(domain=firma, localpart="hela", password=PASSWORD, by=console)
+    actions.grant_role(account, role="help_desk", domain=firma, by=console)
+    return account
+
+
+@pytest.fixture
+def audyt(firma: Domain, console: Actor) -> Account:
+    """Auditor of firma.test."""
+    account = actions.add_account(domain=firma, localpart="audyt", password=PASSWORD, by=console)
+    actions.grant_role(account, role="auditor", domain=firma, by=console)
     return account
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,18 @@ from typing import IO
 
 # Below those of tests/stack. No two of the standard ports lie a multiple of 250 apart.
 OFFSETS = range(11000, 20000, 250)
+SMTP_PORT = 25
+
+
+def _is_left_behind(offset: int) -> bool:
+    """Whether daemons of a test process that was killed still answer there: a test would talk to them."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", offset + SMTP_PORT))
+        except OSError:
+            return True
+    return False
 
 
 def claim_offset(offsets: Iterable[int]) -> tuple[int, IO[str]]:
@@ -24,6 +37,9 @@ def claim_offset(offsets: Iterable[int]) -> tuple[int, IO[str]]:
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            claim.close()
+            continue
+        if _is_left_behind(offset):
             claim.close()
             continue
         return offset, claim
@@ -41,6 +57,9 @@ os.environ.update(
     QMAILUX_PORT_OFFSET=str(_offset),
     QMAILUX_BIND="127.0.0.1",
     QMAILUX_HOSTNAME="mx.qmailux.test",
+    # Nothing asks a network that is not the test's own.
+    QMAILUX_PROTECTIONS_OFF="spamassassin-network,sender-domain,dnsbl,spf,dkim,dmarc,"
+    "postscreen-dnsbl,postscreen-pregreet",
 )
 
 

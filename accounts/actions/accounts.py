@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -9,16 +11,23 @@ from django.utils.translation import gettext as _
 
 from accounts import notices
 from accounts.actions.limits import check_largest_quota, check_new_accounts, check_quota_sum
-from accounts.actions.taken import free_addresses, link_targets, locked_domain, take_address
+from accounts.actions.restore import set_aside
+from accounts.actions.seen import changed_meanwhile
+from accounts.actions.taken import free_addresses, link_targets, locked_domain, refuse_deleted, take_address
 from accounts.actor import Actor
 from accounts.addresses import MAX_ADDRESS_LENGTH, account_localpart
-from accounts.models import Account, Alias, AliasTarget, DeletedMailbox, Language, Notice
+from accounts.handing import is_handed_over
+from accounts.models import Account, Alias, AliasTarget, Language, Notice
 from accounts.names import person_name
 from accounts.passwords import check_policy, normalise
+from accounts.recovering import PasswordReset
 from audit import record as audit
 from domains.models import Domain
 from provisioning import outbox
 from qmailux_site.errors import ActionRefused
+from webmail import sessions as webmail_sessions
+
+MEBIBYTE = 1024 * 1024
 
 
 def hash_new_password(password: str, *, address: str, name: str) -> str:
@@ -45,9 +54,12 @@ def add_account(
     name: str = "",
     quota_bytes: int | None = None,
     language: str = "",
+    despite_deleted: bool = False,
     by: Actor,
 ) -> Account:
     """A new mailbox and login. An address that is taken, by an account or an alias, is refused.
+
+    So is, unless despite_deleted, one whose former mailbox can still be restored: somebody must want that.
 
     password: plain text, judged by the policy; or password_hash: the stored form of a hash from another
     system (accounts.passwords.imported_hash). quota_bytes: None takes the domain's default, 0 is unlimited.
@@ -56,13 +68,13 @@ def add_account(
     localpart = account_localpart(localpart)
     name = person_name(name)
     address = joined_address(localpart, domain)
-    if domain.kind != Domain.Kind.HOSTED:
-        raise ActionRefused("domain", _("%(domain)s is passed on to another server.") % {"domain": domain})
     encoded = password_hash or hash_new_password(password or "", address=address, name=name)
     with transaction.atomic():
         domain = locked_domain(domain)
         quota = domain.default_quota_bytes if quota_bytes is None else quota_bytes
         check_new_accounts(domain, [quota])
+        if not despite_deleted:
+            refuse_deleted([address], field="localpart")
         take_address(address, field="localpart")
         account = Account(
             domain=domain,
@@ -73,7 +85,7 @@ def add_account(
             quota_bytes=quota,
             language=language or domain.language,
             password_changed_at=timezone.now(),
-            must_change_password=_is_handed_over(by) and not password_hash,
+            must_change_password=is_handed_over(by) and not password_hash,
         )
         account.full_clean(validate_unique=False, validate_constraints=False)
         account.save(force_insert=True)
@@ -124,26 +136,35 @@ def add_operator(
     return account
 
 
-def change_password(account: Account, *, password: str, by: Actor) -> None:
+def change_password(
+    account: Account, *, password: str, proof: PasswordReset | None = None, by: Actor
+) -> None:
     """The new password counts in panel and mail plane; every panel session of the account ends but the
-    caller's. One that somebody else has set must be changed at the next login to the panel; mail programs
-    work until then.
+    caller's, and every session in a webmail. One that somebody else has set must be changed at the next login
+    to the panel; mail programs work until then.
     """
+    by.must_act_in_person()
     by.must_be(account)
     encoded = hash_new_password(password, address=account.address, name=account.name)
     with transaction.atomic():
+        if proof is not None and not PasswordReset.objects.filter(pk=proof.pk).delete()[0]:
+            raise ActionRefused("", _("This link or code was used already, or has run out."))
         account.password = encoded
         account.password_changed_at = timezone.now()
-        account.must_change_password = _is_handed_over(by, to=account)
+        account.must_change_password = is_handed_over(by, to=account)
         account.save(update_fields=["password", "password_changed_at", "must_change_password"])
-        audit.record(by, "account.password_changed", account.address, scope=_scope(account))
-        notices.record(account, Notice.Kind.PASSWORD, by=by)
+        way = proof.way if proof is not None else ""
+        audit.record(by, "account.password_changed", account.address, scope=_scope(account), way=way)
+        passwords_changed([account], by=by)
         _record(account)
+        webmail_sessions.end_all(account)
 
 
-def _is_handed_over(by: Actor, *, to: Account | None = None) -> bool:
-    """Whether another person knows this password. The console's are made by root, who can read everything."""
-    return by.person is not None and (to is None or by.person.pk != to.pk)
+def passwords_changed(people: Sequence[Account], *, by: Actor) -> None:
+    """Part of a change of passwords: links and codes to new ones are over, the owners are told."""
+    PasswordReset.objects.filter(account__in=[person.pk for person in people]).delete()
+    for person in people:
+        notices.record(person, Notice.Kind.PASSWORD, by=by)
 
 
 def edit_account(
@@ -152,9 +173,14 @@ def edit_account(
     name: str | None = None,
     quota_bytes: int | None = None,
     language: str | None = None,
+    seen: Mapping[str, str | int | None] | None = None,
     by: Actor,
 ) -> Account:
-    """Change what is given. A quota is judged by the domain's limits only when it is raised."""
+    """Change what is given. A quota is judged by the domain's limits only when it is raised.
+
+    seen: what stood on the page where the change was made. Refused: a value that somebody else has changed
+    since.
+    """
     if quota_bytes is not None:
         by.must_outrank(account)
     else:
@@ -167,11 +193,18 @@ def edit_account(
         fresh = (
             Account.objects.select_for_update(of=("self",)).select_related("domain__node").get(pk=account.pk)
         )
-        before = {"name": fresh.name, "quota_bytes": fresh.quota_bytes, "language": fresh.language}
+        before: dict[str, str | int] = {
+            "name": fresh.name,
+            "quota_bytes": fresh.quota_bytes,
+            "language": fresh.language,
+        }
         if quota_bytes is not None:
             _check_new_quota(fresh, quota_bytes)
         wanted = {"name": name, "quota_bytes": quota_bytes, "language": language}
         changed = {key: value for key, value in wanted.items() if value is not None and value != before[key]}
+        for key in changed:
+            if seen is not None and not _is_as_seen(key, before[key], seen):
+                raise changed_meanwhile("quota" if key == "quota_bytes" else key)
         for key, value in changed.items():
             setattr(fresh, key, value)
         fresh.full_clean(validate_unique=False, validate_constraints=False)
@@ -190,13 +223,26 @@ def edit_account(
     return fresh
 
 
+def _is_as_seen(key: str, stored: str | int, seen: Mapping[str, str | int | None]) -> bool:
+    """Pages show a quota in whole MB."""
+    if key == "quota_bytes" and isinstance(shown := seen.get(key), int) and isinstance(stored, int):
+        return shown // MEBIBYTE == stored // MEBIBYTE
+    return key not in seen or seen[key] == stored
+
+
 def rename_account(
-    account: Account, *, domain: Domain, localpart: str, keep_old_as_alias: bool = False, by: Actor
+    account: Account,
+    *,
+    domain: Domain,
+    localpart: str,
+    keep_old_as_alias: bool = False,
+    despite_deleted: bool = False,
+    by: Actor,
 ) -> Account:
     """The account moves to a new address with its mail, settings, and every alias that leads to it.
 
-    The old address is refused from then on, unless it is kept as an alias. Refused: a taken address, a domain
-    on another node.
+    The old address is refused from then on, unless it is kept as an alias. Refused: a taken address, one
+    whose former mailbox can still be restored (unless despite_deleted), a domain on another node.
     """
     by.must_outrank(account)
     by.must_manage(domain)
@@ -218,6 +264,8 @@ def rename_account(
             return fresh
         if old_domain.pk != domain.pk:
             check_new_accounts(domain, [fresh.quota_bytes])
+        if not despite_deleted:
+            refuse_deleted([address], field="localpart")
         take_address(address, field="localpart")
         fresh.domain, fresh.localpart, fresh.address = domain, localpart, address
         fresh.save(update_fields=["domain", "localpart", "address"])
@@ -256,16 +304,22 @@ def delete_account(account: Account, *, remove_orphans: bool = False, by: Actor)
             raise ActionRefused(
                 "address", _("The account %(address)s no longer exists.") % {"address": account.address}
             )
-        touched = _remove_as_target(fresh, remove_orphans=remove_orphans, by=by)
-        if fresh.has_mailbox and fresh.domain is not None:
-            DeletedMailbox.objects.create(uuid=fresh.uuid, address=fresh.address, node=fresh.domain.node)
-        touched += _kept_for(fresh)
-        free_addresses([fresh.address])
-        audit.record(by, "account.deleted", fresh.address, scope=_scope(fresh))
         domain = fresh.domain
-        fresh.delete()
+        touched = delete_locked(fresh, remove_orphans=remove_orphans, by=by)
         if domain is not None:
-            outbox.record(domain.scope, [fresh.address, *touched], nodes=[domain.node])
+            outbox.record(domain.scope, touched, nodes=[domain.node])
+
+
+def delete_locked(account: Account, *, remove_orphans: bool, by: Actor) -> list[str]:
+    """Part of a deletion: everything but the outbox; returns the addresses that it touched."""
+    if account.has_mailbox and account.domain is not None:
+        set_aside(account, account.domain, led_here=_managed_aliases_to(account, by=by))
+    touched = _remove_as_target(account, remove_orphans=remove_orphans, by=by)
+    touched += _kept_for(account)
+    free_addresses([account.address])
+    audit.record(by, "account.deleted", account.address, scope=_scope(account))
+    account.delete()
+    return [account.address, *touched]
 
 
 def _check_new_quota(account: Account, quota_bytes: int) -> None:
@@ -281,9 +335,8 @@ def _remove_as_target(account: Account, *, remove_orphans: bool, by: Actor) -> l
     """Take the account out of the aliases that the actor manages; returns the addresses of those that
     went.
     """
-    theirs = Alias.objects.filter(targets__account=account)
-    managed = theirs.filter(domain__in=Domain.objects.visible_to(by))
-    orphans = [alias for alias in managed.prefetch_related("targets") if len(alias.targets.all()) == 1]
+    managed = _managed_aliases_to(account, by=by)
+    orphans = [alias for alias in managed if len(alias.targets.all()) == 1]
     if orphans and not remove_orphans:
         names = ", ".join(sorted(alias.address for alias in orphans)[:10])
         raise ActionRefused(
@@ -296,6 +349,12 @@ def _remove_as_target(account: Account, *, remove_orphans: bool, by: Actor) -> l
     Alias.objects.filter(pk__in=[alias.pk for alias in orphans]).delete()
     free_addresses(gone)
     return gone
+
+
+def _managed_aliases_to(account: Account, *, by: Actor) -> list[Alias]:
+    """With their targets."""
+    theirs = Alias.objects.filter(targets__account=account, domain__in=Domain.objects.visible_to(by))
+    return list(theirs.prefetch_related("targets"))
 
 
 def _move_targets(account: Account, old_address: str) -> None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.actions.autoresponder import answering_for
 from accounts.actions.limits import check_new_alias
+from accounts.actions.seen import refuse_unseen
 from accounts.actions.taken import free_addresses, locked_domain, take_address
 from accounts.actor import Actor
 from accounts.addresses import MAX_TARGETS, alias_localpart, target_address
@@ -60,8 +61,10 @@ def add_alias(
     return alias
 
 
-def set_alias_targets(alias: Alias, *, targets: Sequence[str], by: Actor) -> None:
-    """Replace the targets of the alias."""
+def set_alias_targets(
+    alias: Alias, *, targets: Sequence[str], seen: Sequence[str] | None = None, by: Actor
+) -> None:
+    """Replace the targets of the alias. Refused when they are no longer those that were seen."""
     by.must_manage(alias.domain)
     addresses = _checked_targets(targets, own_address=alias.address, domain=alias.domain)
     with transaction.atomic():
@@ -69,6 +72,7 @@ def set_alias_targets(alias: Alias, *, targets: Sequence[str], by: Actor) -> Non
         before = list(alias.targets.values_list("address", flat=True))
         if before == addresses:
             return
+        refuse_unseen(before, seen, field="targets")
         answering_before = answering_for(alias)
         alias.targets.all().delete()
         _write_targets(alias, addresses)
@@ -108,7 +112,7 @@ def _checked_targets(targets: Sequence[str], *, own_address: str, domain: Domain
         raise ActionRefused(
             "targets", _("An alias can have at most %(limit)d targets.") % {"limit": MAX_TARGETS}
         )
-    if domain.kind == Domain.Kind.HOSTED and own_address in addresses:
+    if not domain.is_relay and own_address in addresses:
         raise ActionRefused("targets", _("%(address)s cannot lead to itself.") % {"address": own_address})
     return addresses
 

@@ -53,6 +53,7 @@ def revoke_app_password(app_password: AppPassword, *, by: Actor) -> None:
     the account.
     """
     account = app_password.account
+    by.must_act_in_person()
     by.must_be(account)
     audit.record(
         by,
@@ -69,6 +70,7 @@ def revoke_app_password(app_password: AppPassword, *, by: Actor) -> None:
 
 def must_own(account: Account, by: Actor) -> None:
     """The person itself: who manages the account has no business with its secrets."""
+    by.must_act_in_person()
     by.must_be(account)
     if by.person is not None and by.person.pk != account.pk:
         raise NotAllowed(_("Only the owner of the mailbox may do this."))

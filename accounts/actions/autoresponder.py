@@ -10,13 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.actor import Actor
-from accounts.models import Account, Alias, Autoresponder
+from accounts.answered import AnsweredSender
+from accounts.models import MOST_SUBJECT, Account, Alias, Autoresponder
+from accounts.texts import one_line, paragraphs
 from audit import record as audit
 from provisioning import outbox
 from qmailux_site.errors import ActionRefused
 
 # Dovecot remembers whom it answered for as long as the interval.
 MOST_INTERVAL_HOURS = 365 * 24
+MOST_TEXT_BYTES = 64 * 1024
+# Each who was forgotten alone stands in the script.
+MOST_FORGOTTEN = 500
 
 
 def set_autoresponder(
@@ -39,6 +44,8 @@ def set_autoresponder(
     domain = account.domain
     if domain is None or not account.has_mailbox:
         raise ActionRefused("", _("This login has no mailbox."))
+    subject = one_line(subject, field="subject", most_characters=MOST_SUBJECT)
+    text = paragraphs(text, field="text", most_bytes=MOST_TEXT_BYTES)
     _check(subject, text, interval_hours)
     _check_days(starts_on, ends_on, is_on=is_on)
     with transaction.atomic():
@@ -49,14 +56,15 @@ def set_autoresponder(
             account=fresh,
             defaults={
                 "is_on": is_on,
-                "subject": " ".join(subject.split()),
-                "text": text.replace("\r\n", "\n").replace("\r", "\n"),
+                "subject": subject,
+                "text": text,
                 "starts_on": starts_on,
                 "ends_on": ends_on,
                 "interval_hours": interval_hours,
-                "period": (before.period if before else 1) + is_new_period,
             },
         )
+        if is_new_period:
+            _begin_period(fresh)
         audit.record(
             by,
             "account.autoresponder_set",
@@ -74,13 +82,34 @@ def forget_answered(account: Account, *, by: Actor) -> None:
     """Everybody is answered anew."""
     by.must_be(account)
     domain = account.domain
-    changed = Autoresponder.objects.filter(account=account).update(
-        period=F("period") + 1, changed_at=timezone.now()
-    )
-    if not changed or domain is None:
+    if domain is None or not _begin_period(account):
         raise ActionRefused("", _("There is no autoresponder yet."))
     audit.record(by, "account.autoresponder_forgot", account.address, scope=domain.name)
     outbox.record(domain.scope, [account.address], nodes=[domain.node])
+
+
+@transaction.atomic
+def forget_answered_sender(sender: AnsweredSender, *, by: Actor) -> None:
+    """The next letter of this one sender is answered, whenever it comes. Refused: too many, one by one."""
+    account = sender.autoresponder.account
+    by.must_be(account)
+    fresh = Account.objects.select_for_update(of=("self",)).select_related("domain__node").get(pk=account.pk)
+    forgotten = AnsweredSender.objects.filter(autoresponder=sender.autoresponder, times_forgotten__gt=0)
+    if forgotten.exclude(pk=sender.pk).count() >= MOST_FORGOTTEN:
+        raise ActionRefused("", _("So many were forgotten one by one: answer everybody anew instead."))
+    AnsweredSender.objects.filter(pk=sender.pk).update(
+        answered_at=None, times_forgotten=F("times_forgotten") + 1
+    )
+    if fresh.domain is not None:
+        Autoresponder.objects.filter(account=fresh).update(changed_at=timezone.now())
+        audit.record(
+            by,
+            "account.answered_forgotten",
+            fresh.address,
+            scope=fresh.domain.name,
+            sender=sender.address,
+        )
+        outbox.record(fresh.domain.scope, [fresh.address], nodes=[fresh.domain.node])
 
 
 @transaction.atomic
@@ -103,6 +132,14 @@ def answering_for(alias: Alias) -> list[str]:
     """Accounts whose autoresponder answers mail to the alias: their scripts name it."""
     found = Account.objects.filter(alias_targets__alias=alias, autoresponder__is_on=True)
     return sorted(set(found.values_list("address", flat=True)))
+
+
+def _begin_period(account: Account) -> bool:
+    """Nobody has been answered yet; False when there is no autoresponder."""
+    now = timezone.now()
+    AnsweredSender.objects.filter(autoresponder__account=account).delete()
+    stored = Autoresponder.objects.filter(account=account)
+    return bool(stored.update(period=F("period") + 1, period_since=now, changed_at=now))
 
 
 def _check(subject: str, text: str, interval_hours: int) -> None:

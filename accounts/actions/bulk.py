@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.actions.limits import check_new_accounts
-from accounts.actions.taken import locked_domain
+from accounts.actions.taken import locked_domain, refuse_deleted
 from accounts.actor import Actor
 from accounts.models import Account, AliasTarget, TakenAddress
 from audit import record as audit
@@ -33,6 +33,7 @@ class NewAccount:
     name: str = ""
     quota_bytes: int | None = None
     language: str = ""
+    must_change_password: bool = False
 
     @property
     def address(self) -> str:
@@ -58,7 +59,7 @@ def add_accounts(rows: Sequence[NewAccount], *, by: Actor) -> int:
             for pk in sorted(fresh, key=lambda key: fresh[key].name):
                 _add_to_domain(fresh[pk], by_domain[pk], by=by)
     except IntegrityError:
-        taken = _first_taken([row.address for row in rows])
+        taken = first_taken([row.address for row in rows])
         raise ActionRefused(
             "address", _("The address %(address)s is already taken.") % {"address": taken}
         ) from None
@@ -69,6 +70,8 @@ def _add_to_domain(domain: Domain, rows: list[NewAccount], *, by: Actor) -> None
     quotas = [domain.default_quota_bytes if row.quota_bytes is None else row.quota_bytes for row in rows]
     check_new_accounts(domain, quotas)
     addresses = [row.address for row in rows]
+    for start in range(0, len(addresses), ROWS_A_STATEMENT):
+        refuse_deleted(addresses[start : start + ROWS_A_STATEMENT], field="address")
     TakenAddress.objects.bulk_create(
         [TakenAddress(address=address) for address in addresses], batch_size=ROWS_A_STATEMENT
     )
@@ -84,6 +87,7 @@ def _add_to_domain(domain: Domain, rows: list[NewAccount], *, by: Actor) -> None
                 quota_bytes=quota,
                 language=row.language or domain.language,
                 password_changed_at=now,
+                must_change_password=row.must_change_password,
             )
             for row, address, quota in zip(rows, addresses, quotas, strict=True)
         ],
@@ -103,7 +107,7 @@ def _link_targets_in(domain: Domain) -> None:
     )
 
 
-def _first_taken(addresses: list[str]) -> str:
+def first_taken(addresses: list[str]) -> str:
     for start in range(0, len(addresses), ROWS_A_STATEMENT):
         batch = addresses[start : start + ROWS_A_STATEMENT]
         taken = TakenAddress.objects.filter(address__in=batch).order_by("address").first()

@@ -12,7 +12,12 @@ from qmailux_site.errors import ActionRefused
 
 
 def check_new_accounts(domain: Domain, quotas_bytes: list[int]) -> None:
-    """Refuse when so many new accounts with these quotas do not fit; the message names what is free."""
+    """Refuse when so many new accounts with these quotas do not fit; the message names what is free.
+
+    None fits into a domain whose mailboxes are on another server.
+    """
+    if domain.is_relay:
+        raise ActionRefused("domain", _("%(domain)s is passed on to another server.") % {"domain": domain})
     check_largest_quota(domain, quotas_bytes)
     if domain.max_accounts is not None:
         free = domain.max_accounts - Account.objects.filter(domain=domain).count()
@@ -54,12 +59,12 @@ def check_quota_sum(domain: Domain, *, added_bytes: int) -> None:
         )
 
 
-def check_new_alias(domain: Domain) -> None:
+def check_new_alias(domain: Domain, *, count: int = 1) -> None:
     if domain.max_aliases is None:
         return
-    if Alias.objects.filter(domain=domain).count() >= domain.max_aliases:
+    if Alias.objects.filter(domain=domain).count() + count > domain.max_aliases:
         raise ActionRefused(
             "domain",
-            _("%(domain)s may have %(limit)d aliases, and has them.")
+            _("%(domain)s may have %(limit)d aliases: that would be too many.")
             % {"domain": domain, "limit": domain.max_aliases},
         )

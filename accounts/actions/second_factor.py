@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,9 +15,10 @@ from accounts import notices
 from accounts.actions.app_passwords import CHARACTERS, must_own
 from accounts.actor import Actor
 from accounts.models import Account, Notice
+from accounts.roles import GRANTED, RoleGrant
 from audit import record as audit
 from provisioning import outbox
-from qmailux_site.errors import ActionRefused
+from qmailux_site.errors import ActionRefused, NotAllowed
 
 RECOVERY_CODES = 10
 RECOVERY_CODE_LENGTH = 12
@@ -52,14 +54,32 @@ def turn_on_second_factor(account: Account, *, code: str, by: Actor) -> list[str
 @transaction.atomic
 def turn_off_second_factor(account: Account, *, by: Actor) -> None:
     """The password alone opens the panel and the mail plane again. The owner, or who manages the account
-    (for somebody who has lost the phone).
+    (for somebody who has lost the phone). The owner is refused where the server's rules ask for one.
     """
+    by.must_act_in_person()
     by.must_be(account)
+    if by.person is not None and by.person.pk == account.pk and is_second_factor_required(account):
+        raise NotAllowed(_("The server's rules ask for a second factor with your rights: it stays on."))
     fresh = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
     TOTPDevice.objects.filter(user=fresh).delete()
     StaticDevice.objects.filter(user=fresh).delete()
     _set(fresh, is_on=False, by=by)
     account.second_factor_at = None
+
+
+def needs_second_factor(account: Account) -> bool:
+    """The server's rules ask for one (QMAILUX_SECOND_FACTOR_REQUIRED), and there is none yet."""
+    return account.second_factor_at is None and is_second_factor_required(account)
+
+
+def is_second_factor_required(account: Account) -> bool:
+    required = settings.QMAILUX_SECOND_FACTOR_REQUIRED
+    if account.is_superuser:
+        return "superadmin" in required
+    if "postmaster" in required and account.managed_domains.exists():
+        return True
+    granted = [role for role in required if role in GRANTED]
+    return bool(granted) and RoleGrant.objects.filter(account=account, role__in=granted).exists()
 
 
 def _new_recovery_codes(account: Account) -> list[str]:

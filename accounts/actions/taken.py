@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import Account, AliasTarget, TakenAddress
+from accounts.models import Account, AliasTarget, DeletedMailbox, TakenAddress
 from domains.models import Domain
 from qmailux_site.errors import ActionRefused
 
@@ -23,6 +25,18 @@ def taken_message(address: str) -> str:
     if Account.objects.filter(address=address).exists():
         return _("There is already an account %(address)s.") % {"address": address}
     return _("There is already an alias %(address)s.") % {"address": address}
+
+
+def refuse_deleted(addresses: Sequence[str], *, field: str) -> None:
+    """An address is not given to somebody else by mistake while its former owner's mailbox is kept."""
+    kept = DeletedMailbox.objects.restorable().filter(address__in=addresses).order_by("address").first()
+    if kept is not None:
+        raise ActionRefused(field, deleted_message(kept.address))
+
+
+def deleted_message(address: str) -> str:
+    sentence = _("The mailbox of %(address)s was deleted and can be restored.")
+    return sentence % {"address": address}
 
 
 def free_addresses(addresses: list[str]) -> None:

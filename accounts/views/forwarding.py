@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from accounts import actions
-from accounts.forms import ForwardingForm, add_refusal, forwarding_of
+from accounts.forms import add_refusal
 from accounts.models import Account, Forwarding
+from accounts.target_forms import ForwardingForm, forwarding_of
 from accounts.views.life import life_fragment, life_of_account
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
@@ -26,7 +27,7 @@ def forwarding(request: PanelRequest) -> HttpResponse:
     form = ForwardingForm(request.POST or None, initial=forwarding_of(account))
     if form.is_valid():
         try:
-            actions.set_forwarding(account, **form.cleaned_data, by=request.actor)
+            actions.set_forwarding(account, **form.cleaned_data, seen=form.seen(), by=request.actor)
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:

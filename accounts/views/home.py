@@ -15,10 +15,12 @@ from accounts.actions import change_password
 from accounts.forms import OwnPasswordForm, add_refusal
 from accounts.models import Account, MailboxUsage
 from accounts.passwords import check_policy, strength
+from accounts.switchedon import switches_of
 from accounts.views.life import life_fragment, life_of_account
 from accounts.views.mail_programs import has_own_authority, mail_servers
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
+from webmail.catalogue import offered_to
 
 
 @login_required
@@ -32,9 +34,12 @@ def home(request: PanelRequest) -> HttpResponse:
         "domain_is_locked": account.domain is not None and account.domain.is_locked,
         "life": life_of_account(account),
         "usage": usage_of(account),
+        "switches": switches_of(account),
         "last_logins": account.last_logins.all(),
         "servers": [server for server in mail_servers() if server.is_recommended],
         "has_own_authority": has_own_authority(),
+        # Into a mailbox one does not go looking only: it would be written in (read flags, drafts).
+        "webmails": offered_to(account.domain) if request.actor.writes_allowed else [],
     }
     return render(request, "accounts/home.html", values)
 

@@ -13,6 +13,7 @@ from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from enforcement.models import Certificate
 from qmailux_site.middleware import PanelRequest
 
 
@@ -72,6 +73,9 @@ def authority(request: PanelRequest) -> HttpResponseBase:
 
 def has_own_authority() -> bool:
     """Whether the server's certificate is one that our own authority has issued."""
+    chosen = Certificate.objects.good_for(settings.QMAILUX_LAYOUT.hostname)
+    if chosen is not None:
+        return chosen.kind == Certificate.Kind.OWN
     try:
         stamp = _file("server.crt").stat().st_mtime_ns, _file("ca.crt").stat().st_mtime_ns
     except OSError:

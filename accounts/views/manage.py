@@ -15,18 +15,19 @@ from accounts import actions
 from accounts.forms import (
     AccountForm,
     DeleteForm,
-    ForwardingForm,
     LockForm,
     NewAccountForm,
     NewPasswordForm,
     add_refusal,
-    forwarding_of,
     initial_of,
 )
-from accounts.models import Account
+from accounts.leaving import Departure
+from accounts.models import Account, Alias, DeletedMailbox
 from accounts.passwords import random_password
+from accounts.target_forms import ForwardingForm, forwarding_of
 from accounts.views.life import life_of_account
-from domains.views import domain_of
+from domains.models import Domain
+from domains.views import domain_of, managed_domain_of
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -37,14 +38,24 @@ def account_of(request: PanelRequest, name: str, pk: int) -> Account:
     return get_object_or_404(accounts, pk=pk, domain=domain_of(request, name))
 
 
+def managed_account_of(request: PanelRequest, name: str, pk: int) -> Account:
+    """As account_of; 403 for who may look but not change."""
+    managed_domain_of(request, name)
+    return account_of(request, name, pk)
+
+
 @sensitive_post_parameters()
 @sensitive_variables("password", "form")
 @never_cache
 @login_required
 def account_add(request: PanelRequest, name: str) -> HttpResponse:
     """A new account; a random password is shown once, on the page that follows."""
-    domain = domain_of(request, name)
-    form = NewAccountForm(request.POST or None, initial={"language": domain.language})
+    domain = managed_domain_of(request, name)
+    form = NewAccountForm(
+        request.POST or None,
+        initial={"language": domain.language},
+        was_deleted=_was_deleted(request.POST.get("localpart", ""), domain),
+    )
     if form.is_valid():
         password = form.cleaned_data["password"] or random_password()
         try:
@@ -55,6 +66,7 @@ def account_add(request: PanelRequest, name: str) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 quota_bytes=form.cleaned_data["quota"],
                 language=form.cleaned_data["language"],
+                despite_deleted=form.cleaned_data.get("despite_deleted", False),
                 by=request.actor,
             )
         except ActionRefused as refusal:
@@ -69,7 +81,8 @@ def account_add(request: PanelRequest, name: str) -> HttpResponse:
 @login_required
 def account(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """One account: what it is, and everything that can be done to it."""
-    person = account_of(request, name, pk)
+    find = managed_account_of if request.method == "POST" else account_of
+    person = find(request, name, pk)
     form = AccountForm(request.POST or None, initial=initial_of(person))
     if form.is_valid():
         try:
@@ -89,7 +102,7 @@ def account(request: PanelRequest, name: str, pk: int) -> HttpResponse:
 @require_POST
 def account_password(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Set a password; a random one is shown once."""
-    person = account_of(request, name, pk)
+    person = managed_account_of(request, name, pk)
     form = NewPasswordForm(request.POST)
     if form.is_valid():
         password = form.cleaned_data["password"] or random_password()
@@ -105,7 +118,7 @@ def account_password(request: PanelRequest, name: str, pk: int) -> HttpResponse:
 @login_required
 def account_lock(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Asks for the reason and the fate of incoming mail, then locks."""
-    person = account_of(request, name, pk)
+    person = managed_account_of(request, name, pk)
     form = LockForm(request.POST or None)
     if form.is_valid():
         try:
@@ -133,11 +146,11 @@ def account_unlock(request: PanelRequest, name: str, pk: int) -> HttpResponse:
 @require_POST
 def account_forwarding(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Set for somebody, who is told of addresses outside."""
-    person = account_of(request, name, pk)
+    person = managed_account_of(request, name, pk)
     form = ForwardingForm(request.POST)
     if form.is_valid():
         try:
-            actions.set_forwarding(person, **form.cleaned_data, by=request.actor)
+            actions.set_forwarding(person, **form.cleaned_data, seen=form.seen(), by=request.actor)
         except ActionRefused as refusal:
             add_refusal(form, refusal)
         else:
@@ -160,7 +173,7 @@ def account_second_factor_off(request: PanelRequest, name: str, pk: int) -> Http
 @login_required
 def account_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """Asks, with what leads here and the address typed."""
-    person = account_of(request, name, pk)
+    person = managed_account_of(request, name, pk)
     form = DeleteForm(request.POST or None, expected=person.address)
     if form.is_valid():
         try:
@@ -169,9 +182,14 @@ def account_delete(request: PanelRequest, name: str, pk: int) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             messages.success(request, _("%(address)s is deleted.") % {"address": person.address})
-            return redirect("domain", name)
+            return redirect("accounts", name)
     values = {"domain": person.domain, "account": person, "form": form, "aliases": _aliases_to(person)}
     return render(request, "accounts/delete.html", values)
+
+
+def _was_deleted(localpart: str, domain: Domain) -> bool:
+    address = f"{localpart.strip().lower()}@{domain.name}"
+    return DeletedMailbox.objects.restorable().filter(address=address).exists()
 
 
 def _account_page(request: PanelRequest, person: Account, **forms: object) -> HttpResponse:
@@ -181,6 +199,7 @@ def _account_page(request: PanelRequest, person: Account, **forms: object) -> Ht
         "life": life_of_account(person),
         "life_key": person.address,
         "aliases": _aliases_to(person),
+        "departure": Departure.objects.filter(account=person).select_related("colleague").first(),
         "app_passwords": person.app_passwords.all(),
         "form": AccountForm(initial=initial_of(person)),
         "password_form": NewPasswordForm(),
@@ -206,6 +225,6 @@ def _password_page(
     return render(request, "accounts/password_set.html", values)
 
 
-def _aliases_to(person: Account) -> list[str]:
+def _aliases_to(person: Account) -> list[Alias]:
     targets = person.alias_targets.select_related("alias").order_by("alias__address")
-    return [target.alias.address for target in targets[:50]]
+    return [target.alias for target in targets[:50]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import segno
@@ -18,24 +19,34 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 from django_otp import match_token
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import actions
-from accounts.backends import may_enter
+from accounts.actions.second_factor import is_second_factor_required
+from accounts.door import may_enter
 from accounts.forms import CodeForm, CurrentPasswordForm, add_refusal
 from accounts.models import Account, LastLogin
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest, client_address
+from webmail.entering import enter_by_token
 
 BACKEND = "accounts.backends.AddressBackend"
 WAITING = "waiting_for_code"
+WANTED_WEBMAIL = "wanted_webmail"
 CODE_SECONDS = 600
 
 
-def wait_for_code(request: HttpRequest, account: Account, next_url: str) -> HttpResponse:
-    """The password was right: remember that in the session, and ask for the code. Nobody is logged in yet."""
+def wait_for_code(
+    request: HttpRequest, account: Account, next_url: str, *, webmail: str = ""
+) -> HttpResponse:
+    """The password was right: remember that in the session, and ask for the code. Nobody is logged in yet.
+
+    webmail: the one that the person wants to go to.
+    """
     request.session.cycle_key()
     hash_text = account.get_session_auth_hash()
     request.session[WAITING] = [account.pk, int(time.time()), hash_text, next_url]
+    request.session[WANTED_WEBMAIL] = webmail
     return redirect("login-code")
 
 
@@ -43,6 +54,7 @@ def note_panel_login(request: HttpRequest, account: Account) -> None:
     """For the owner to see; no change of anything."""
     seen = {"address": client_address(request) or "", "at": timezone.now()}
     LastLogin.objects.update_or_create(account=account, protocol=LastLogin.PANEL, defaults=seen)
+    Account.objects.filter(pk=account.pk).update(logged_in_at=seen["at"])
 
 
 @sensitive_post_parameters()
@@ -56,6 +68,8 @@ def login_code(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         if match_token(account, form.cleaned_data["code"]) is not None:
             del request.session[WAITING]
+            if webmail := request.session.pop(WANTED_WEBMAIL, ""):
+                return enter_by_token(request, account, webmail)
             login(request, account, backend=BACKEND)
             note_panel_login(request, account)
             return redirect(next_url)
@@ -70,9 +84,7 @@ def second_factor(request: PanelRequest) -> HttpResponse:
     """Turn it on: scan, enter a code, keep the recovery codes, which are shown once."""
     account = request.user
     if account.second_factor_at is not None:
-        return render(
-            request, "accounts/second_factor.html", {"account": account, "form": _off_form(request)}
-        )
+        return _on_page(request, _off_form(request))
     device = actions.begin_second_factor(account, by=request.actor)
     form = CodeForm(request.POST or None)
     if form.is_valid():
@@ -81,7 +93,12 @@ def second_factor(request: PanelRequest) -> HttpResponse:
             return render(request, "accounts/recovery_codes.html", {"account": account, "codes": codes})
         except ActionRefused as refusal:
             add_refusal(form, refusal)
-    values = {"account": account, "form": form, "picture": _picture(device.config_url)}
+    values = {
+        "account": account,
+        "form": form,
+        "picture": _picture(device.config_url),
+        "key": _key(device),
+    }
     return render(request, "accounts/second_factor.html", values)
 
 
@@ -92,10 +109,16 @@ def second_factor_off(request: PanelRequest) -> HttpResponse:
     """The password is asked: a panel left open must not be enough."""
     form = _off_form(request)
     if not form.is_valid():
-        return render(request, "accounts/second_factor.html", {"account": request.user, "form": form})
+        return _on_page(request, form)
     actions.turn_off_second_factor(request.user, by=request.actor)
     messages.success(request, _("The second factor is off: your password alone opens panel and mailbox."))
     return redirect("second-factor")
+
+
+def _on_page(request: PanelRequest, form: CurrentPasswordForm) -> HttpResponse:
+    is_required = is_second_factor_required(request.user)
+    values = {"account": request.user, "form": form, "is_required": is_required}
+    return render(request, "accounts/second_factor.html", values)
 
 
 def _off_form(request: PanelRequest) -> CurrentPasswordForm:
@@ -110,6 +133,12 @@ def _waiting(request: HttpRequest) -> tuple[Account | None, str]:
         return None, ""
     is_same = constant_time_compare(hash_text, account.get_session_auth_hash())
     return (account, next_url) if is_same else (None, "")
+
+
+def _key(device: TOTPDevice) -> str:
+    """As apps take it, in groups to be typed."""
+    text = base64.b32encode(device.bin_key).decode("ascii").rstrip("=")
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def _picture(url: str) -> SafeString:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from provisioning.render.files import RenderedFile
 
-Row = tuple[str | int, ...]
+Row = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

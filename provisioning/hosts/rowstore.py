@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-Row = tuple[str | int, ...]
+Row = tuple[str | int | None, ...]
 KEYS_A_QUERY = 900
 SCHEMA_VERSION_PRAGMA = "user_version"
 

@@ -163,6 +163,7 @@ remove_unit() {
 prepare_instance() {
     QMAILUX_SECRET_KEY=not-used "$COMMAND" stack prepare
     "$COMMAND" migrate -v 0
+    "$COMMAND" migrate -v 0 --database logs
     "$COMMAND" collectstatic --noinput -v 0
     "$COMMAND" setup
     "$COMMAND" apply --all
@@ -175,7 +176,7 @@ start_or_refresh() {
         say "systemd does not run here: everything is in place and starts with the machine"
         return 0
     fi
-    systemctl try-restart qmailux-{web,worker,node-worker,beat}.service
+    systemctl try-restart qmailux-{web,worker,node-worker,beat,learner,logs}.service
     local unit
     for unit in "${changed_units[@]}"; do
         case "$unit" in *.service) systemctl try-restart "$unit" ;; esac

@@ -69,6 +69,7 @@ fetch_and_install() {
     mask_units_of_downloaded "$(kept "${lists[@]}")" "$@"
     forbid_starting
     answer_postfix
+    answer_roundcube
     quiet_apt install --no-remove "$@" || die "$EXIT_PROGRAM_MISSING" "apt could not install the packages; see above"
     tell_systemd
     local name
@@ -215,6 +216,16 @@ answer_postfix() {
     is_installed postfix && return 0
     command -v debconf-set-selections >/dev/null || return 0
     echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+}
+
+# Ours has a database and a web server of the instance's own: a fresh package makes none.
+answer_roundcube() {
+    is_installed roundcube-core && return 0
+    command -v debconf-set-selections >/dev/null || return 0
+    debconf-set-selections <<ANSWERS
+roundcube-core roundcube/dbconfig-install boolean false
+roundcube-core roundcube/reconfigure-webserver multiselect
+ANSWERS
 }
 
 tell_systemd() { [ ! -d /run/systemd/system ] || systemctl daemon-reload; }

@@ -22,9 +22,10 @@ export QMAILUX_SECRET_KEY="${QMAILUX_SECRET_KEY:-only-for-tests}" PYTHONDONTWRIT
 if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
 
 # Tests marked "machine" touch the machine as a whole and run one after another, by themselves.
-side_by_side=(-q -n auto --ignore tests/bench -m "not machine")
+# Whole files side by side: what a file starts for all of its tests is started once.
+side_by_side=(-q -n auto --dist loadfile --ignore tests/bench -m "not machine")
 one_by_one=(-q --ignore tests/bench -m machine)
-on_postgres=(-q -n auto --ignore tests/bench)
+on_postgres=(-q -n auto --dist loadfile --ignore tests/bench)
 result=0
 if [ -d tests/db ]; then
     say "tests/db on PostgreSQL"

@@ -32,6 +32,7 @@ cd "$code"
 # The key does not exist yet at the first start: `stack prepare` makes it.
 QMAILUX_SECRET_KEY=not-used manage stack prepare
 manage migrate -v 0
+manage migrate -v 0 --database logs
 compile_texts "$code"
 manage collectstatic --noinput -v 0
 manage setup

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from provisioning.layout import MAIL_USER
 from provisioning.render.engine import render
 from provisioning.render.files import RenderedFile
-from provisioning.render.plane import MailPlane
+from provisioning.render.plane import LEARN_FOLDERS, MailPlane
 from qmailux_site.errors import UnsafeValue
 
 # Bump with every change of SCHEMA: the file is then made anew from the database.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 11
 # The first column of each table is its key.
 # The accounts file. Changed in place by transactions only: Dovecot keeps it open.
 SCHEMA = """\
@@ -27,21 +27,75 @@ CREATE TABLE account (
 CREATE INDEX account_domain ON account (domain);
 CREATE TABLE lock (
     name TEXT NOT NULL PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('account', 'domain', 'server'))
+    kind TEXT NOT NULL CHECK (kind IN ('account', 'domain', 'left', 'server'))
+) WITHOUT ROWID;
+CREATE TABLE encryption (
+    name TEXT NOT NULL PRIMARY KEY,
+    level TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE app_password (
     address TEXT NOT NULL PRIMARY KEY,
     hashes TEXT NOT NULL CHECK (json_valid(hashes))
 ) WITHOUT ROWID;
+CREATE TABLE domain_host (
+    domain TEXT NOT NULL PRIMARY KEY,
+    hostname TEXT NOT NULL,
+    sieve_service TEXT NOT NULL,
+    sieve_name TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE script (
     address TEXT NOT NULL PRIMARY KEY,
     home TEXT NOT NULL,
+    content TEXT NOT NULL,
+    forwards TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE spam (
+    name TEXT NOT NULL PRIMARY KEY,
+    probable TEXT,
+    scan TEXT,
+    days INTEGER
+) WITHOUT ROWID;
+CREATE TABLE spam_file (
+    name TEXT NOT NULL PRIMARY KEY,
+    path TEXT NOT NULL,
     content TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sending_limit (
+    name TEXT NOT NULL PRIMARY KEY,
+    messages_hour INTEGER,
+    messages_day INTEGER,
+    recipients_hour INTEGER,
+    recipients_day INTEGER
+) WITHOUT ROWID;
+CREATE TABLE brake (
+    name TEXT NOT NULL PRIMARY KEY,
+    messages INTEGER,
+    recipients INTEGER,
+    stopped INTEGER NOT NULL,
+    let_go_at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE block (
+    name TEXT NOT NULL PRIMARY KEY,
+    network TEXT NOT NULL,
+    service TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE ban (
+    name TEXT NOT NULL PRIMARY KEY,
+    who TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX ban_who ON ban (who);
+CREATE TABLE dkim (
+    name TEXT NOT NULL PRIMARY KEY,
+    selector TEXT NOT NULL,
+    signer TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 ACCOUNT_COLUMNS = ("address", "domain", "password", "home", "quota_rule", "language")
+BRAKE_COLUMNS = ("name", "messages", "recipients", "stopped", "let_go_at_ms")
 LOCK_COLUMNS = ("name", "kind")
 SERVER_LOCK = ("*", "server")
+SERVER_LOCK_ENTRY = ("*", SERVER_LOCK)
 
 # No password fits; delivery goes on.
 NO_LOGIN = "{CRYPT}!"
@@ -49,6 +103,8 @@ NO_LOGIN = "{CRYPT}!"
 AccountRow = tuple[str, str, str, str, str, str]
 LockRow = tuple[str, str]
 AppPasswordRow = tuple[str, str]
+DomainHostRow = tuple[str, str, str, str]
+SpamRow = tuple[str, str | None, str | None, int | None]
 
 
 def settings(plane: MailPlane) -> list[RenderedFile]:
@@ -61,14 +117,30 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
                 f"dovecot/{name}.j2",
                 plane=plane,
                 layout=layout,
+                listen=[
+                    layout.bind,
+                    *(address.address for address in plane.listening if address.address != layout.bind),
+                ],
                 conf=layout.etc / "dovecot",
                 run=layout.node_run / "dovecot",
                 queue=layout.queue,
                 mail_user=MAIL_USER,
+                learn_folders=LEARN_FOLDERS,
             ),
             daemon="dovecot",
         )
-        for name in ("accounts.sql", "app_passwords.sql", "dovecot.conf", "locks.sql")
+        for name in (
+            "accounts.sql",
+            "app_passwords.sql",
+            "app_use.sql",
+            "dovecot.conf",
+            "locks.sql",
+            "webmail.conf",
+        )
+    ] + [
+        # Where Dovecot looks for the key of a token: its party, its algorithm, its name.
+        RenderedFile(path=f"etc/dovecot/keys/webmail/ES256/{name}", content=content, daemon="dovecot")
+        for name, content in plane.webmail_keys
     ]
 
 
@@ -93,12 +165,20 @@ def quota_rule(quota_bytes: int) -> str:
     return f"*:bytes={quota_bytes}"
 
 
-def account_lock_row(address: str) -> LockRow:
-    return address, "account"
+def account_lock_row(address: str, *, has_left: bool = False) -> LockRow:
+    """has_left: nobody logs in, but the panel's script of the account goes on, and its owner's does not."""
+    return address, "left" if has_left else "account"
 
 
 def domain_lock_row(domain: str) -> LockRow:
     return domain, "domain"
+
+
+def domain_host_row(domain: str, *, hostname: str, sieve_service: str, sieve_name: str) -> DomainHostRow:
+    """hostname: the name that a delivery to the domain shows. sieve_service, sieve_name: which of Postfix's
+    services takes the mail that its accounts' Sieve makes, and the name said to it.
+    """
+    return domain, hostname, sieve_service, sieve_name
 
 
 def app_password_row(address: str, hashes: Mapping[str, str]) -> AppPasswordRow:
@@ -107,3 +187,9 @@ def app_password_row(address: str, hashes: Mapping[str, str]) -> AppPasswordRow:
         if not password.startswith("{") or "}" not in password:
             raise UnsafeValue("app password with its scheme", password[:3] + "...")
     return address, json.dumps(hashes, sort_keys=True, separators=(",", ":"))
+
+
+def spam_row(name: str, *, probable: int | None, is_scanned: bool | None, days: int | None) -> SpamRow:
+    """name: of an account or a domain. What is None is left to the level below."""
+    stars = None if probable is None else "*" * probable
+    return name, stars, None if is_scanned is None else ("yes" if is_scanned else "no"), days

@@ -33,8 +33,13 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["postfix"] = _text_of_any(quoting.postfix_value)
+    environment.filters["pcre"] = _text_of_any(quoting.pcre_literal)
     environment.filters["dovecot"] = _text_of_any(quoting.dovecot_value)
     environment.filters["sieve"] = _text_of_any(quoting.sieve_string)
+    environment.filters["posix"] = _text_of_any(quoting.posix_literal)
+    environment.filters["spamassassin"] = _text_of_any(quoting.spamassassin_pattern)
+    environment.filters["php"] = _text_of_any(quoting.php_string)
+    environment.filters["nginx"] = _text_of_any(quoting.nginx_value)
     environment.globals["header"] = HEADER
     return environment
 

@@ -1,15 +1,31 @@
-"""The small programs that the mail plane starts, in node/bin. They run as the mail user and use no code of
-ours: the control plane's folder need not be readable for them."""
+"""The small programs that the mail plane starts, in node/bin; what they share is in node/lib. They run as the
+mail user; the control plane's folder need not be readable for them."""
 
 from __future__ import annotations
 
 from email.header import Header
+from pathlib import Path
+from types import ModuleType
 
 from provisioning.layout import MAIL_USER
+from provisioning.node_programs import (
+    address_blocks,
+    alias_forward,
+    hijack_brake,
+    sending_limits,
+    service,
+)
 from provisioning.render.engine import render
-from provisioning.render.files import RenderedFile
+from provisioning.render.files import HEADER, RenderedFile
 from provisioning.render.plane import MailPlane
 
+# Programs in Python with modules of their own.
+PROGRAMS = {
+    "sending-limits": sending_limits,
+    "hijack-brake": hijack_brake,
+    "address-blocks": address_blocks,
+    "alias-forward": alias_forward,
+}
 # The owner's language -> subject and body; PERCENT is replaced by the program. Other languages get English.
 _WARNING_TEXTS = {
     "pl": (
@@ -32,7 +48,36 @@ _WARNING_TEXTS = {
 
 
 def settings(plane: MailPlane) -> list[RenderedFile]:
-    return [_quota_warning(plane), _submit(plane)]
+    return [
+        _quota_warning(plane),
+        _submit(plane),
+        _scan(plane),
+        _spamd_reload(plane),
+        _learn_event(plane),
+        *(_as_it_stands(module) for module in (service, *PROGRAMS.values())),
+        *(_launcher(name, module) for name, module in PROGRAMS.items()),
+        _forward_secret(plane),
+        *_syslog(plane),
+        _mail_event(plane),
+    ]
+
+
+def _as_it_stands(module: ModuleType) -> RenderedFile:
+    """The text of ours, under its own name: it takes all that differs as arguments."""
+    source = Path(str(module.__file__)).read_bytes()
+    path = f"lib/{module.__name__.replace('.', '/')}.py"
+    return RenderedFile(path=path, content=f"# {HEADER}\n".encode() + source, daemon="")
+
+
+def _launcher(name: str, module: ModuleType) -> RenderedFile:
+    content = render("bin/launcher.j2", module=module.__name__)
+    return RenderedFile(path=f"bin/{name}", content=content, daemon="", mode=0o755)
+
+
+def _forward_secret(plane: MailPlane) -> RenderedFile:
+    """What signs the senders of mail that aliases pass on; the program runs as the mail user."""
+    content, owner = f"# {HEADER}\n{plane.forward_secret}\n".encode(), MAIL_USER
+    return RenderedFile("etc/forward_secret", content, daemon="", mode=0o400, owner=owner, group=owner)
 
 
 def _quota_warning(plane: MailPlane) -> RenderedFile:
@@ -56,10 +101,45 @@ def _quota_warning(plane: MailPlane) -> RenderedFile:
 def _submit(plane: MailPlane) -> RenderedFile:
     content = render(
         "bin/qmailux-submit.j2",
-        socket=plane.layout.queue / "public" / "sieve",
+        sockets=plane.layout.queue / "public",
         name=plane.name,
     )
     return RenderedFile(path="bin/qmailux-submit", content=content, daemon="", mode=0o750, group=MAIL_USER)
+
+
+def _scan(plane: MailPlane) -> RenderedFile:
+    content = render("bin/scan.j2", plane=plane, socket=plane.layout.spam_socket)
+    return RenderedFile(path="bin/sieve/scan", content=content, daemon="", mode=0o755)
+
+
+def _spamd_reload(plane: MailPlane) -> RenderedFile:
+    socket = plane.layout.spam_socket
+    content = render("bin/spamd-reload.j2", socket=socket, pid_file=socket.with_name("spamd.pid"))
+    return RenderedFile(path="bin/spamd-reload", content=content, daemon="", mode=0o755)
+
+
+def _learn_event(plane: MailPlane) -> RenderedFile:
+    content = render("bin/learn-event.j2", spool=plane.layout.events)
+    return RenderedFile(path="bin/sieve/learn-event", content=content, daemon="", mode=0o755)
+
+
+def _syslog(plane: MailPlane) -> list[RenderedFile]:
+    socket = plane.layout.syslog_socket
+    values = {
+        "socket": socket,
+        "log": plane.layout.node_log / "syslog.log",
+        "folder": socket.with_name("private"),
+        "pid_file": socket.with_name("syslog.pid"),
+    }
+    return [
+        RenderedFile(path=f"bin/{name}", content=render(f"bin/{name}.j2", **values), daemon="", mode=0o755)
+        for name in ("syslog", "with-syslog")
+    ]
+
+
+def _mail_event(plane: MailPlane) -> RenderedFile:
+    content = render("bin/mail-event.j2", spool=plane.layout.events)
+    return RenderedFile(path="bin/sieve/mail-event", content=content, daemon="", mode=0o755)
 
 
 def _encoded(subject: str) -> str:

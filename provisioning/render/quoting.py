@@ -20,6 +20,8 @@ _MAX_NGINX_BYTES = 4000
 
 _PLAIN_IN_DOVECOT = re.compile(r"[A-Za-z0-9._/:@+,*%-]+")
 _PLAIN_IN_NGINX = re.compile(r"[A-Za-z0-9._/:@+*-]+")
+_SPAMASSASSIN_WORD = re.compile(r"[A-Za-z0-9_]+")
+_SPAMASSASSIN_PATTERN = re.compile(r"[a-z0-9.!$%&'*+/=^_`{|}~-]+@[a-z0-9.*-]+")
 _LONE_CR = re.compile(r"\r(?!\n)")
 _INI_COMMENT = re.compile(r"(?:^|\s)[;#]")
 
@@ -56,6 +58,26 @@ def map_value(value: str) -> str:
 def map_line(key: str, value: str) -> str:
     """A line of a map's source text, also for the standard input of postmap -r -i."""
     return f"{map_key(key)}\t{map_value(value)}\n"
+
+
+def pcre_literal(value: str) -> str:
+    """Text that a pattern of a Postfix pcre table, written between slashes, matches as it is."""
+    return "".join(
+        character if character.isalnum() and character.isascii() else f"\\x{ord(character):02x}"
+        for character in _ascii("pcre table", value)
+    )
+
+
+def posix_literal(value: str) -> str:
+    """Text that a POSIX expression, basic or extended, matches as it is."""
+    return "".join(
+        character
+        if character.isalnum() or character in "@_-"
+        else f"\\{character}"
+        if character in "^\\"
+        else f"[{character}]"
+        for character in _ascii("expression", value)
+    )
 
 
 def dovecot_value(value: str, *, expanded: bool = True) -> str:
@@ -107,6 +129,26 @@ def nginx_value(value: str) -> str:
     return quoted
 
 
+def php_string(value: str) -> str:
+    """A PHP string in single quotes."""
+    text = _without_invisible("PHP", value)
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def spamassassin_word(word: str) -> str:
+    """One word of a SpamAssassin setting: a language's code, the name of a list."""
+    if not _SPAMASSASSIN_WORD.fullmatch(word):
+        raise UnsafeValue("word of SpamAssassin", word)
+    return word
+
+
+def spamassassin_pattern(pattern: str) -> str:
+    """A sender's address with stars. "#" would begin a comment, a blank a second pattern."""
+    if not _SPAMASSASSIN_PATTERN.fullmatch(pattern):
+        raise UnsafeValue("pattern of SpamAssassin", pattern)
+    return pattern
+
+
 def _visible(syntax: str, value: str) -> str:
     """One visible line, which a parser that trims blanks leaves alone."""
     if value != value.strip():
@@ -118,6 +160,12 @@ def _without_invisible(syntax: str, value: str) -> str:
     if not value.isprintable():
         raise UnsafeValue(syntax, value)
     return value
+
+
+def _ascii(syntax: str, value: str) -> str:
+    if not value.isascii():
+        raise UnsafeValue(syntax, value)
+    return _without_invisible(syntax, value)
 
 
 def _is_utf8(value: str) -> bool:

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioning.authority import ensure_certificate
-from provisioning.layout import PANEL_USER, Layout
+from provisioning.layout import PANEL_USER, WEB_SERVER_USER, Layout
 from provisioning.stack.failures import ExitCode, StackError
 from provisioning.stack.requirements import require_root, require_usable_home
 from provisioning.stack.supervision import control_folder
-
-WEB_SERVER_USER = "www-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ def folders(layout: Layout) -> list[Folder]:
         Folder(layout.home, "root", "root", 0o755),
         # Others may pass through to a file that they may read, but not look around.
         Folder(layout.secrets, "root", PANEL_USER, 0o710),
+        Folder(layout.panel_secrets, PANEL_USER, PANEL_USER, 0o700),
         Folder(layout.home / "db", PANEL_USER, PANEL_USER, 0o750),
         # nginx reaches panel.sock; the other sockets in it have modes of their own.
         Folder(layout.run, PANEL_USER, WEB_SERVER_USER, 0o750),

@@ -88,12 +88,18 @@ def _daemon_pids(layout: Layout) -> set[int]:
     for daemon in daemons(layout):
         try:
             pid = int(daemon.pid_file.read_text(encoding="ascii"))
-            words = (PROC / str(pid) / "cmdline").read_bytes()
         except (OSError, ValueError):
             continue
-        if f"{layout.etc}/".encode() in words:
+        if _names_home(pid, layout):
             pids.add(pid)
     return pids
+
+
+def _names_home(pid: int, layout: Layout) -> bool:
+    try:
+        return f"{layout.home}/".encode() in (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _has_mark(pid: int, layout: Layout) -> bool:
@@ -101,6 +107,9 @@ def _has_mark(pid: int, layout: Layout) -> bool:
         environment = (PROC / str(pid) / "environ").read_bytes()
     except OSError:
         return False
+    # A program that names itself (postgrey) writes over its environment; the name still says whose it is.
+    if not environment.strip(b" \0"):
+        return _names_home(pid, layout)
     return f"{MARK}={layout.home}".encode() in environment.split(b"\0")
 
 

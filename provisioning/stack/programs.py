@@ -109,7 +109,7 @@ def _daemon(layout: Layout, daemon: Daemon) -> Program:
 def _python_programs(layout: Layout) -> list[Program]:
     return [
         _python(layout, "web", _gunicorn(layout)),
-        _python(layout, "worker", _celery_worker(PANEL_WORKER, queue="celery", processes=1), stop_seconds=30),
+        _python(layout, "worker", _celery_worker(PANEL_WORKER, queue="celery", processes=2), stop_seconds=30),
         _python(
             layout,
             "node-worker",
@@ -119,6 +119,10 @@ def _python_programs(layout: Layout) -> list[Program]:
             environment={"QMAILUX_WORKER": "node"},
         ),
         _python(layout, "beat", _celery_beat(layout)),
+        # Of the mail plane, though in Python: it needs no broker, and bears a database that is away.
+        _python(layout, "learner", ("django", "learn", "run", "--watch"), user="root", stop_seconds=60),
+        # Root: the mail plane's logs are readable to nobody else.
+        _python(layout, "logs", ("django", "logs", "ingest", "--follow"), user="root"),
     ]
 
 

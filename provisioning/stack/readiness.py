@@ -11,7 +11,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from provisioning.daemons import Daemon, daemons
-from provisioning.layout import Layout
+from provisioning.events import learner_fault
+from provisioning.layout import LOGS_LOCK, Layout
 from provisioning.probes import probe
 from provisioning.stack.programs import (
     NODE_WORKER,
@@ -36,7 +37,9 @@ def questions(layout: Layout, environment: Mapping[str, str]) -> dict[str, Quest
         "web": lambda: _web_fault(panel_socket(layout)),
         "worker": lambda: _worker_fault(broker, PANEL_WORKER),
         "node-worker": lambda: _worker_fault(broker, NODE_WORKER),
+        "learner": lambda: learner_fault(layout),
         "beat": lambda: _beat_fault(beat_schedule(layout)),
+        "logs": lambda: _logs_fault(layout),
     }
     return asked
 
@@ -97,6 +100,12 @@ def _beat_fault(schedule: Path) -> str:
     """
     found = any(schedule.parent.glob(f"{schedule.name}*"))
     return "" if found else f"no {schedule} yet"
+
+
+def _logs_fault(layout: Layout) -> str:
+    """It answers nobody either; it has its lock file from its first look at the logs on."""
+    path = layout.node_run / LOGS_LOCK
+    return "" if path.exists() else f"no {path} yet"
 
 
 def _connect(path: Path, *, seconds: float = TIMEOUT_SECONDS) -> socket.socket:

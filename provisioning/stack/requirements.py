@@ -30,6 +30,22 @@ FILES_OF_PACKAGES = {
     "/usr/lib/dovecot/modules/auth/libdriver_sqlite.so": "dovecot-sqlite",
     "/usr/bin/sievec": "dovecot-sieve",
     "/usr/sbin/nginx": "nginx-light",
+    "/usr/sbin/spamd": "spamd",
+    "/usr/sbin/clamd": "clamav-daemon",
+    "/usr/sbin/clamav-milter": "clamav-milter",
+    "/usr/bin/clamdscan": "clamdscan",
+    "/usr/bin/freshclam": "clamav-freshclam",
+    "/usr/bin/policyd-spf": "postfix-policyd-spf-python",
+    "/usr/sbin/opendkim": "opendkim",
+    "/usr/sbin/opendmarc": "opendmarc",
+    "/usr/sbin/postgrey": "postgrey",
+    "/usr/bin/spamc": "spamc",
+    "/usr/bin/spamassassin": "spamassassin",
+    "/usr/sbin/php-fpm8.2": "php8.2-fpm",
+    "/usr/share/roundcube/bin/updatedb.sh": "roundcube-core",
+    "/usr/share/roundcube/plugins/managesieve": "roundcube-plugins",
+    "/usr/sbin/logrotate": "logrotate",
+    "/usr/share/php8.2-sqlite3": "php8.2-sqlite3",
 }
 PROGRAMS_OF_PACKAGES = {"ss": "iproute2"}
 REDIS_OF_PACKAGE = {"redis-server": "redis-server"}

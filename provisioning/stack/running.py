@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -165,16 +165,24 @@ def _start(layout: Layout, environment: Mapping[str, str]) -> subprocess.Popen[b
         _wait_for_supervisor(supervisor, process)
         asked = questions(layout, environment)
         names = [program.name for program in wanted]
-        if "redis" in names:  # a worker that finds no broker waits seconds before it looks again
-            supervisor.start("redis")
-            _wait_until_ready(layout, {"redis": asked["redis"]})
-        supervisor.start(*(name for name in names if name != "redis"))
-        _wait_until_ready(layout, {name: asked[name] for name in names})
+        for started, awaited in _in_order(names):
+            supervisor.start(*started)
+            _wait_until_ready(layout, {name: asked[name] for name in awaited})
     except BaseException:
         _end(layout, lambda _line: None)
         process.wait(timeout=END_SECONDS)
         raise
     return process
+
+
+def _in_order(names: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """What is started, and what must be ready before the next are: a worker that finds no broker waits for
+    seconds before it looks again, and a milter that finds no scanner for half a minute.
+    """
+    if "redis" in names:
+        yield ["redis"], ["redis"]
+    yield [name for name in names if name not in ("redis", "clamav-milter")], ["clamd"]
+    yield ["clamav-milter"], names
 
 
 def _run(argv: tuple[str, ...]) -> None:

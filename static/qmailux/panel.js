@@ -1,7 +1,9 @@
 // The panel works without this file; it only adds comfort.
 "use strict";
 
-document.documentElement.classList.remove("no-script");
+// On a phone the sections scroll sideways: the one of this page is in sight.
+const section = document.querySelector(".side [aria-current=page]");
+if (section) section.parentElement.scrollLeft = section.offsetLeft - (section.parentElement.clientWidth - section.offsetWidth) / 2;
 
 document.addEventListener("click", (event) => {
   const copy = event.target.closest("button[data-copy]");
@@ -22,6 +24,12 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+});
+
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.chooseAll;
+  if (!name) return;
+  for (const box of document.querySelectorAll(`input[type=checkbox][name=${name}]`)) box.checked = event.target.checked;
 });
 
 document.addEventListener("keydown", (event) => {

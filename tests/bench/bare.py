@@ -15,7 +15,8 @@ import argon2
 from provisioning.hosts.rowstore import listing
 from provisioning.layout import Layout
 from provisioning.render.dovecot import SCHEMA
-from provisioning.stores import MAPS, TABLES
+from provisioning.render.postfix import MAPS
+from provisioning.stores import TABLES
 from tests.bench.figures import Stopwatch, stopwatch
 
 ARGON2 = {"time_cost": 2, "memory_cost": 19456, "parallelism": 1}
@@ -37,7 +38,7 @@ def write_again(layout: Layout, folder: Path) -> Stopwatch:
     return watch
 
 
-def _insert(path: Path, rows: dict[str, list[tuple[str | int, ...]]]) -> None:
+def _insert(path: Path, rows: dict[str, list[tuple[str | int | None, ...]]]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -141,7 +142,15 @@ def accept(port: int, recipients: Sequence[str], *, messages: int, connections: 
             subprocess.Popen(
                 [
                     *("smtp-source", "-s", str(connections), "-m", str(messages), "-l", "2000"),
-                    *("-f", "x@obcy.example", "-t", recipient, f"inet:127.0.0.1:{port}"),
+                    *(
+                        "-M",
+                        "mx.obcy.example",
+                        "-f",
+                        "x@obcy.example",
+                        "-t",
+                        recipient,
+                        f"inet:127.0.0.1:{port}",
+                    ),
                 ],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -57,9 +57,14 @@ def database_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def database(database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The instance's own database, not a test's: other processes must see what is written."""
-    connections.settings["default"].update(dj_database_url.parse(database_url), OPTIONS={})
+    for alias in ("default", "logs"):
+        connections.settings[alias].update(dj_database_url.parse(database_url), OPTIONS={})
+    settings.QMAILUX_LOGS_DATABASE = "default"
     with django_db_blocker.unblock():
-        del connections["default"]
+        for alias in ("default", "logs"):
+            # Made first, for one that was never used cannot be thrown away.
+            assert connections[alias]
+            del connections[alias]
         call_command("migrate", verbosity=0)
         yield
         connections.close_all()
@@ -67,7 +72,8 @@ def database(database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[
 
 @pytest.fixture(scope="session")
 def running(database: None) -> Iterator[Instance]:
-    """The whole stack, so that changes are applied by the real worker."""
+    """The whole stack, so that changes are applied by the real worker. Its load comes from one client."""
+    os.environ["QMAILUX_PROTECTIONS_OFF"] += ",client-rates"
     instance = Instance(settings.QMAILUX_LAYOUT)
     instance.make()
     instance.up()

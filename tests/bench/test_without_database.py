@@ -51,7 +51,7 @@ def _rates(running: Instance) -> tuple[float, float]:
 
 
 def _stop_everything(running: Instance, folder: Path) -> None:
-    stack.stop_programs(running.layout, "beat", "web", "worker", "node-worker", "redis")
+    stack.stop_programs(running.layout, "beat", "logs", "web", "worker", "node-worker", "redis")
     connections.close_all()
     pg_ctl = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1]
     as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from accounts import actions
 from accounts.actor import Actor
+from accounts.bulk import check_file
 from accounts.models import Account
+from accounts.switchedon import switches_of
 from domains.models import Domain
 from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in, plain_static
+from tests.structure.test_permissions import RULE
 
 __all__ = ["plain_static"]
 NEW = "Zupelnie-Inne-3"
@@ -61,3 +66,44 @@ def test_strength_is_shown_and_a_refusal_says_why(ala: Account) -> None:
     assert "8" in strength_shown(ala, "krotkie")
     assert 'value="4"' in strength_shown(ala, "Cztery zielone papugi jedza obiad")
     assert "papugi" not in strength_shown(ala, "Cztery zielone papugi jedza obiad")
+
+
+@pytest.mark.parametrize(
+    ("rule", "by_person", "by_console"),
+    [("never", False, False), ("people", True, False), ("always", True, True)],
+)
+def test_the_servers_rule_says_whose_passwords_must_be_changed(
+    rule: str, by_person: bool, by_console: bool, pola: Account, firma: Domain, settings: Settings
+) -> None:
+    settings.QMAILUX_PASSWORD_CHANGE = rule
+    postmaster, console = Actor(real=pola, channel="panel"), Actor.console()
+    for by, expected in ((postmaster, by_person), (console, by_console)):
+        made = actions.add_account(domain=firma, localpart=f"x-{by.channel}", password=HANDED_OVER, by=by)
+        assert made.must_change_password is expected
+        actions.change_password(made, password=NEW, by=by)
+        assert made.must_change_password is expected
+        (checked,) = check_file(b"address\nnowy@firma.test\n", by=by)
+        assert checked.account.must_change_password is expected
+    actions.change_password(pola, password=NEW, by=postmaster)
+    assert not pola.must_change_password
+
+
+def test_the_first_page_says_what_is_switched_on(ala: Account, firma: Domain) -> None:
+    owner = Actor(real=ala, channel="panel")
+    assert [switch.is_on for switch in switches_of(ala)] == [False] * 4
+    actions.set_forwarding(ala, targets=["ala@daleko.example"], keeps_copy=True, by=owner)
+    actions.set_autoresponder(
+        ala,
+        is_on=True,
+        subject="Urlop",
+        text="Wracam",
+        starts_on=None,
+        ends_on=None,
+        interval_hours=24,
+        by=owner,
+    )
+    actions.add_filter(ala, RULE, by=owner)
+    assert [switch.is_on for switch in switches_of(ala)] == [True, True, True, False]
+    page = logged_in(ala).get(reverse("home")).content.decode()
+    assert "ala@daleko.example" in page
+    assert reverse("notifications") in page

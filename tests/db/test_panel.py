@@ -129,7 +129,7 @@ def test_PRM_06_scripts_in_names_are_text(pola: Account, ala: Account, payload: 
     client = logged_in(pola)
     base = f"/domain/firma.test/accounts/{ala.pk}"
     client.post(f"{base}/", {"name": payload, "quota": "10", "language": "pl"})
-    for page in (f"{base}/", "/domain/firma.test/"):
+    for page in (f"{base}/", "/domain/firma.test/", "/domain/firma.test/accounts/"):
         text = client.get(page).content.decode()
         assert "<script>alert" not in text
         assert "<img src=x" not in text

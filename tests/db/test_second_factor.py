@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
@@ -125,6 +126,8 @@ def test_page_shows_the_code_to_scan_and_then_the_recovery_codes(ala: Account) -
     client = logged_in(ala)
     page = client.get(reverse("second-factor")).content.decode()
     assert "<svg" in page
+    key = page.partition('<code class="key">')[2].partition("<")[0].replace(" ", "")
+    assert base64.b32decode(key) == TOTPDevice.objects.get(user=ala).bin_key
     assert "style=" not in page
     answer = client.post(reverse("second-factor"), {"code": current_code(ala)}).content.decode()
     assert answer.count("<code>") == 10

@@ -10,8 +10,30 @@ from tests.mail.instance import wait_until
 
 pytestmark = pytest.mark.machine
 
-PROGRAMS = ("dovecot", "postfix", "nginx", "redis", "web", "worker", "node-worker", "beat")
-CONTROL_PLANE = ("redis", "web", "worker", "node-worker", "beat")
+PROGRAMS = (
+    "syslog",
+    "clamd",
+    "clamav-milter",
+    "opendkim",
+    "dkim-signer",
+    "opendmarc",
+    "postgrey",
+    "sending-limits",
+    "hijack-brake",
+    "alias-forward",
+    "spamd",
+    "dovecot",
+    "postfix",
+    "nginx",
+    "redis",
+    "web",
+    "worker",
+    "node-worker",
+    "beat",
+    "learner",
+    "logs",
+)
+CONTROL_PLANE = ("redis", "web", "worker", "node-worker", "beat", "learner", "logs")
 PORTS = (25, 465, 587, 110, 143, 993, 995, 4190, 80, 443)
 PERSON = ("/usr/bin/python3", "tests/machine/person.py")
 
@@ -93,7 +115,7 @@ def test_what_root_and_the_panel_write_belongs_to_one_database_user(server: Mach
 
 
 def test_an_upgrade_cuts_no_session_and_takes_up_the_new_code(server: Machine) -> None:
-    mail, panel = ("dovecot", "postfix", "nginx"), ("web", "worker", "node-worker", "beat")
+    mail, panel = ("dovecot", "postfix", "nginx"), ("web", "worker", "node-worker", "beat", "learner", "logs")
     mail_before, panel_before = _main_pids(server, mail), _main_pids(server, panel)
     (server.root / "root/QmaiLux/new-file").write_text("of a newer version\n")
 

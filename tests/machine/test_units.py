@@ -17,7 +17,7 @@ from provisioning.stack.programs import CODE, programs
 
 UNITS = CODE / "provisioning" / "machine" / "units"
 LAYOUT = Layout(home=Path("/var/lib/qmailux"), bind="*", offset=0, hostname="mx.firma.test")
-OPENERS = ("dovecot", "postfix", "nginx")
+OPENERS = ("clamd", "clamav-milter", "spamd", "dovecot", "postfix", "nginx")
 
 
 def _unit(name: str) -> dict[str, list[str]]:
@@ -25,6 +25,7 @@ def _unit(name: str) -> dict[str, list[str]]:
     for line in (UNITS / f"qmailux-{name}.service").read_text().splitlines():
         key, separator, value = line.partition("=")
         if separator and not line.startswith("#"):
+            value = value.replace("%%", "%")
             found.setdefault(key, []).append(value)
     return found
 
@@ -84,6 +85,7 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
     for path in UNITS.iterdir():
         # The code is not installed here; that it is executable is another test's business.
         text = path.read_text().replace("/opt/qmailux/.venv/bin/python", "/usr/bin/python3")
+        text = text.replace("/var/lib/qmailux/node/bin/", "/usr/bin/env ")
         (tmp_path / path.name).write_text(text)
 
     done = subprocess.run(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event, RLock, Thread
 
 from provisioning.apply import Applier, Outcome
 from provisioning.authority import ensure_certificate
@@ -32,6 +33,8 @@ class MailInstance:
 
     layout: Layout
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    over: Event = field(default_factory=Event)
+    changing: RLock = field(default_factory=RLock)
 
     @property
     def host(self) -> LocalHost:
@@ -55,14 +58,29 @@ class MailInstance:
         # Postfix first in preparation: Dovecot's sockets for it lie in its queue folder.
         for daemon in daemons(self.layout):
             self.start_daemon(daemon)
+        Thread(target=self._keep_up, daemon=True).start()
 
-    def start_daemon(self, daemon: Daemon) -> None:
+    def _keep_up(self) -> None:
+        """As the supervisor does: what ends to read its settings anew is started again."""
+        while not self.over.wait(0.1):
+            for daemon in daemons(self.layout):
+                process = self.processes.get(daemon.name)
+                if "-TERM" in daemon.reload and process is not None and process.poll() is not None:
+                    self._start_again(daemon, process)
+
+    def _start_again(self, daemon: Daemon, ended: subprocess.Popen[bytes]) -> None:
+        with self.changing:
+            if self.processes.get(daemon.name) is ended:
+                self.start_daemon(daemon)
+
+    def start_daemon(self, daemon: Daemon, *, before: tuple[str, ...] = ()) -> None:
+        """before: what its command line stands behind, such as unshare."""
         for argv in daemon.prepare:
             done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False)
             assert done.returncode == 0, f"{argv}: {done.stderr.decode()}"
         output = (self.layout.node_log / f"{daemon.name}.out").open("ab")
         self.processes[daemon.name] = subprocess.Popen(
-            daemon.start, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [*before, *daemon.start], stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         for path in daemon.ready_sockets:
             wait_until(path.exists, what=f"{daemon.name}: {path}")
@@ -76,7 +94,8 @@ class MailInstance:
         return next(daemon for daemon in daemons(self.layout) if daemon.name == name)
 
     def stop_daemon(self, name: str) -> None:
-        process = self.processes.pop(name)
+        with self.changing:
+            process = self.processes.pop(name)
         process.terminate()
         try:
             process.wait(timeout=self.daemon(name).stop_seconds)
@@ -85,8 +104,20 @@ class MailInstance:
             process.wait(timeout=5)
 
     def stop(self) -> None:
+        self.over.set()
         for name in reversed(list(self.processes)):
             self.stop_daemon(name)
+
+    def waiting(self) -> str:
+        """What postqueue(1) lists."""
+        return self.host.run([*self._postqueue(), "-p"], timeout=30).stdout.decode()
+
+    def flush(self) -> None:
+        """What waits is tried now."""
+        self.host.run([*self._postqueue(), "-f"], timeout=30)
+
+    def _postqueue(self) -> list[str]:
+        return ["postqueue", "-c", str(self.layout.etc / "postfix")]
 
     def log(self, name: str) -> str:
         return (self.layout.node_log / name).read_text(encoding="utf-8", errors="replace")

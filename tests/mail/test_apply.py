@@ -209,7 +209,9 @@ def test_CON_06_late_order_applies_the_present_state(
     plane.apply()
     domain = firma
     actions.delete_account(jan, by=console)
-    again = actions.add_account(domain=domain, localpart="jan", password="Drugi-Jan-8", by=console)
+    again = actions.add_account(
+        domain=domain, localpart="jan", password="Drugi-Jan-8", despite_deleted=True, by=console
+    )
     plane.apply()
     # An order from before, delivered late.
     outbox.record(domain.scope, [again.address], nodes=[domain.node])

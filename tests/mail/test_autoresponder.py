@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import subprocess
+from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts import actions
@@ -13,14 +15,22 @@ from accounts.actor import Actor
 from accounts.models import Account, Autoresponder
 from domains import actions as domain_actions
 from domains.models import Domain
+from provisioning.last_logins import read_last_logins
 from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in, plain_static
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.wire import Wire, letter
 
 __all__ = ["plain_static"]
-DOTS = 'Pierwsza linia\n.\n..\n.. po dwóch\n...trzy\nredirect "zly@example.net";\nC:\\temp\n.'
-VARIABLES = "Cena ${1} zł, ${nazwa}, ${hex:41}, ${unicode:110000}\n{{ user.password }} %s %d $HOME `id`"
+# The files of the cases, line by line, and a path that a quoted string would take apart.
+DOTS = (
+    "Pierwsza linia\n.\n..\n.. po dwoch kropkach spacja\n...trzy\n.\n"
+    'redirect "zly@example.net";\nC:\\temp\nkoniec\n.'
+)
+VARIABLES = (
+    "Cena ${1} zl, ${nazwa}, ${hex:41}, ${unicode:0141}, ${unicode:110000}\n"
+    "{{ user.password }} {% raw %} %s %d %(x)s $HOME `id`"
+)
 
 
 @pytest.fixture
@@ -74,7 +84,9 @@ def post(wire: Wire, ola: Account) -> Post:
     [DOTS, VARIABLES, "ąę\n\n" + "x" * 70 + "\n" + "długa linia\n" * 4000],
     ids=["VAC_02", "VAC_04", "50kB"],
 )
-def test_what_was_typed_arrives_once(plane: MailInstance, post: Post, jan: Account, text: str) -> None:
+def test_VAC_02_VAC_04_what_was_typed_arrives_once(
+    plane: MailInstance, post: Post, jan: Account, text: str
+) -> None:
     set_in_panel(jan, text=text, subject="Nieobecność: „urlop” – ${1}")
     plane.apply()
     post.write(jan.address)
@@ -90,6 +102,84 @@ def test_what_was_typed_arrives_once(plane: MailInstance, post: Post, jan: Accou
     plane.apply()
     post.write(jan.address)
     post.answers(2)
+
+
+def test_a_text_without_line_breaks_arrives_whole(plane: MailInstance, post: Post, jan: Account) -> None:
+    text = "zażółć gęślą jaźń, " * 2000
+    set_in_panel(jan, text=text)
+    plane.apply()
+    post.write(jan.address)
+    assert post.answers(1)[0].get_content() == f"{text}\r\n"
+
+
+def test_who_was_answered_is_listed_and_can_be_forgotten_alone(
+    plane: MailInstance, post: Post, jan: Account, firma: Domain, console: Actor
+) -> None:
+    actions.add_alias(domain=firma, localpart="ela", targets=[post.ola.address], by=console)
+    set_in_panel(jan)
+    plane.apply()
+    for count, sender in enumerate((post.ola.address, f"ela@{firma.name}"), 1):
+        post.write(jan.address, sender=sender)
+        post.answers(count)
+    panel = logged_in(jan)
+    wait_until(lambda: listed_count(plane, panel) == 2, what="both in the list")
+    listed = {sender.address: sender for sender in panel.get("/autoresponder/").context["answered"]}
+    assert set(listed) == {post.ola.address, f"ela@{firma.name}"}
+    assert abs(listed[post.ola.address].answered_at - timezone.now()) < timedelta(minutes=5)
+    forgotten = listed[post.ola.address].pk
+    assert panel.post(f"/autoresponder/forget/{forgotten}/").status_code == 302
+    left = panel.get("/autoresponder/").context["answered"]
+    assert [sender.address for sender in left] == [f"ela@{firma.name}"]
+    plane.apply()
+    for sender in (f"ela@{firma.name}", post.ola.address, post.ola.address):
+        post.write(jan.address, sender=sender)
+    post.arrived(jan, 5)
+    post.answers(3)
+    wait_until(lambda: listed_count(plane, panel) == 2, what="who was forgotten, in the list again")
+
+
+def listed_count(plane: MailInstance, panel: Client) -> int:
+    """The line of the log follows the reply."""
+    read_last_logins(plane.node(), plane.host)
+    return len(panel.get("/autoresponder/").context["answered"])
+
+
+def test_VAC_06_a_moved_clock_passes_both_ends(plane: MailInstance, jan: Account) -> None:
+    today = timezone.localdate()
+    set_in_panel(jan, starts_on=today.isoformat(), ends_on=(today + timedelta(days=3)).isoformat())
+    plane.apply()
+    before, first = (
+        datetime.combine(today, time(0)) - timedelta(seconds=5),
+        datetime.combine(today, time(0, 1)),
+    )
+    assert [answers_at(plane, jan, when) for when in (before, first)] == [False, True]
+    last, after = first + timedelta(days=4, minutes=-2), first + timedelta(days=4)
+    assert [answers_at(plane, jan, when) for when in (last, after)] == [True, False]
+
+
+def answers_at(plane: MailInstance, account: Account, when: datetime, *headers: str) -> bool:
+    """Whether the live script answers when the machine's clock, which runs in UTC, is moved there."""
+    utc = timezone.make_aware(when).astimezone(UTC)
+    message = plane.layout.state / "moved.eml"
+    message.write_text(letter("pytanie", headers=headers).replace("kto@example.org", account.address))
+    # Dovecot's programs start anew with a clean environment.
+    argv = ["env", "TZ=UTC", "DOVECOT_PRESERVE_ENVS=LD_PRELOAD FAKETIME FAKETIME_SHARED TZ"]
+    argv += ["faketime", "-f", f"@{utc:%Y-%m-%d %H:%M:%S}", "sieve-test"]
+    argv += ["-c", str(plane.layout.etc / "dovecot" / "dovecot.conf"), "-u", account.address]
+    argv += ["-f", "ktos@obcy.example", "-r", account.address]
+    argv += [str(plane.layout.sieve / f"{account.home}.sieve"), str(message)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Performed actions" in done.stdout
+    return "send vacation message" in done.stdout
+
+
+def test_VAC_09_what_this_server_calls_spam_gets_no_answer(plane: MailInstance, jan: Account) -> None:
+    set_in_panel(jan)
+    plane.apply()
+    now = timezone.localtime().replace(tzinfo=None)
+    assert answers_at(plane, jan, now)
+    assert not answers_at(plane, jan, now, "X-Spam-Flag: YES")
 
 
 def test_VAC_03_text_is_stable_under_open_and_save(jan: Account) -> None:
@@ -165,11 +255,12 @@ def test_VAC_09_lists_and_robots_get_no_answer(
         "Auto-Submitted: auto-replied (vacation)",
         "List-Unsubscribe: <mailto:u@example.org>",
         "X-Auto-Response-Suppress: All",
+        "X-Autoreply: yes",
     ]
     for header in headers:
         post.write(jan.address, header)
     post.write(jan.address, sender=f"no-reply@{firma.name}")
-    post.arrived(jan, 7)
+    post.arrived(jan, 8)
     post.write(jan.address)
     post.answers(1)
 

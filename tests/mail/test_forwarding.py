@@ -95,7 +95,7 @@ def test_what_the_machine_lost_is_drift_and_made_anew(
     script = plane.layout.sieve / f"{jan.home}.sieve"
     script.with_suffix(".svbin").unlink()
     assert list(plane.applier().check()) == ["script"]
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     assert script.with_suffix(".svbin").exists()
     assert plane.applier().check() == {}
 
@@ -108,3 +108,55 @@ def test_a_deleted_account_leaves_no_script(
     actions.delete_account(jan, by=console)
     plane.apply()
     assert list(plane.layout.sieve.rglob(f"{jan.uuid.hex}*")) == []
+
+
+def filled_up(wire: Wire, plane: MailInstance, account: Account, console: Actor) -> None:
+    """A quota that is used up."""
+    actions.edit_account(account, quota_bytes=10_000, by=console)
+    plane.apply()
+    wire.deliver(account.address, text=letter("balast", "y" * 9_900))
+    wait_until(lambda: wire.subjects(account.address, PASSWORD)[:1] == ["balast"])
+    assert wire.rcpt(account.address, size=5_000)[0] == 552
+
+
+def test_ALS_08_a_full_mailbox_that_only_forwards_passes_everything_on(
+    wire: Wire, plane: MailInstance, jan: Account, ola: Account, console: Actor
+) -> None:
+    filled_up(wire, plane, jan, console)
+    set_in_panel(jan, ola.address, keeps_copy=False)
+    plane.apply()
+    wire.deliver(jan.address, text=letter("dalej", "z" * 5_000))
+    wait_until(lambda: wire.subjects(ola.address, PASSWORD) == ["dalej"])
+    assert "dalej" not in wire.subjects(jan.address, PASSWORD)
+    set_in_panel(jan, "", keeps_copy=True)
+    plane.apply()
+    assert wire.rcpt(jan.address, size=5_000)[0] == 552
+
+
+def test_ALS_08_forward_and_copy_are_independent_when_the_mailbox_is_full(
+    wire: Wire, plane: MailInstance, jan: Account, ola: Account, firma: Domain, console: Actor
+) -> None:
+    ewa = actions.add_account(domain=firma, localpart="ewa", password=PASSWORD, by=console)
+    filled_up(wire, plane, jan, console)
+    set_in_panel(jan, ola.address, keeps_copy=True)
+    plane.apply()
+    wire.deliver(jan.address, text=letter("i tu, i tam", "z" * 5_000), sender=ewa.address)
+    wait_until(lambda: wire.subjects(ola.address, PASSWORD) == ["i tu, i tam"])
+    wait_until(lambda: len(wire.messages(ewa.address, PASSWORD)) == 1, what="the returned copy")
+    returned = wire.messages(ewa.address, PASSWORD)[0]
+    assert "Mailbox is full" in returned.as_string() or "Quota exceeded" in returned.as_string()
+    assert "i tu, i tam" not in wire.subjects(jan.address, PASSWORD)
+    assert wire.subjects(ola.address, PASSWORD) == ["i tu, i tam"]
+
+
+def test_ALS_08_what_the_address_refuses_comes_back_into_the_mailbox(
+    wire: Wire, plane: MailInstance, jan: Account, firma: Domain
+) -> None:
+    """The notice is not lost on the way to the address that refused the message."""
+    set_in_panel(jan, f"nikt@{firma.name}", keeps_copy=False)
+    plane.apply()
+    wire.deliver(jan.address, text=letter("dokąd"))
+    wait_until(lambda: len(wire.messages(jan.address, PASSWORD)) == 1, what="the notice")
+    notice = wire.messages(jan.address, PASSWORD)[0]
+    assert str(notice["Return-Path"]) == "<>"
+    assert "Subject: =?utf-8?q?dok=C4=85d?=" in notice.as_string()

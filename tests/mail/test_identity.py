@@ -93,7 +93,9 @@ def test_ADR_12_address_given_to_another_person_starts_empty(
     plane.apply()
     assert wire.rcpt(address)[0] == 550
     assert wire.imap_login_command(address, PASSWORD) == "NO"
-    again = actions.add_account(domain=domain, localpart="jan", password=PASSWORD, by=console)
+    again = actions.add_account(
+        domain=domain, localpart="jan", password=PASSWORD, despite_deleted=True, by=console
+    )
     plane.apply()
     assert wire.messages(again.address, PASSWORD) == []
     wire.deliver(again.address, text=letter("nowe"))

@@ -5,6 +5,7 @@ Each test says of every value whether it was refused, and of the others that the
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
@@ -286,6 +287,18 @@ def test_supervisor_gives_values_back() -> None:
     expansions = {"x": "wrong", "ENV_HOME": "wrong"}
     options = parser.items("program:fuzz")
     same({int(name.removeprefix("fuzz")): expand(text, expansions, name) for name, text in options}, written)
+
+
+# --- PHP ---
+
+
+def test_php_gives_strings_back(public_folder: Path) -> None:
+    written = accepted(quoting.php_string, at_least=COUNT // 4)
+    entries = "".join(f"{number} => {quoted},\n" for number, (_value, quoted) in written.items())
+    script = public_folder / "strings.php"
+    script.write_text(f"<?php echo json_encode([{entries}], JSON_FORCE_OBJECT);", encoding="utf-8")
+    read = json.loads(run("php8.2", "-n", str(script)))
+    same({int(number): value for number, value in read.items()}, written)
 
 
 # --- nginx --------------------------------------------------------------------------------------------------

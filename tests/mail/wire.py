@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import imaplib
+import itertools
 import poplib
 import smtplib
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Literal
@@ -25,6 +26,8 @@ TLS_MODES: tuple[Tls, ...] = ("none", "starttls", "implicit")
 # From the server's own address Dovecot calls every session secured: tests of "without TLS" come from
 # elsewhere.
 CLIENT_ADDRESS = "127.0.0.2"
+# Each test sends from another server, so that what one of them may do in a minute does not run out.
+_servers = itertools.cycle(f"127.0.{third}.{fourth}" for third in range(1, 9) for fourth in range(1, 255))
 
 
 def client_context() -> ssl.SSLContext:
@@ -42,9 +45,10 @@ def panel_accepts(login: str, password: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Clients of one instance."""
+    """Clients of one instance. server: the address that mail for its people comes from."""
 
     layout: Layout
+    server: str = field(default_factory=lambda: next(_servers))
 
     @contextmanager
     def smtp(self) -> Iterator[smtplib.SMTP]:
@@ -53,7 +57,7 @@ class Wire:
             "127.0.0.1",
             self.layout.port("smtp"),
             local_hostname="mx.obcy.example",
-            source_address=(CLIENT_ADDRESS, 0),
+            source_address=(self.server, 0),
         )
         try:
             yield client
@@ -114,10 +118,16 @@ class Wire:
             raise smtplib.SMTPAuthenticationError(code, answer)
 
     @contextmanager
-    def imap(self, login: str, password: str, tls: Tls = "implicit") -> Iterator[imaplib.IMAP4]:
-        """Logged in by AUTHENTICATE PLAIN, which takes any byte. Raises imaplib.IMAP4.error."""
+    def imap(
+        self, login: str, password: str, tls: Tls = "implicit", *, for_whom: str = ""
+    ) -> Iterator[imaplib.IMAP4]:
+        """Logged in by AUTHENTICATE PLAIN, which takes any byte. for_whom: the address that a webmail names.
+        Raises imaplib.IMAP4.error.
+        """
         client = self._imap_connection(tls)
         try:
+            if for_whom:
+                client.xatom("ID", f'("x-originating-ip" "{for_whom}")')
             client.authenticate("PLAIN", lambda _challenge: f"\0{login}\0{password}".encode())
             yield client
         finally:
@@ -125,8 +135,14 @@ class Wire:
 
     def imap_login_command(self, login: str, password: str) -> str:
         """By the LOGIN command with a literal, the other way that takes any byte. Returns the server's
-        word.
+        word; that it cannot answer at the moment is none.
         """
+        word, _space, reason = self.imap_login_answer(login, password).partition(" ")
+        assert not reason.startswith(("[UNAVAILABLE]", "[SERVERBUG]")), reason
+        return word
+
+    def imap_login_answer(self, login: str, password: str) -> str:
+        """The server's word and its reason, such as "NO [PRIVACYREQUIRED] ..."."""
         with socket.create_connection(
             ("127.0.0.1", self.layout.port("imap")), source_address=(CLIENT_ADDRESS, 0)
         ) as raw:
@@ -138,7 +154,7 @@ class Wire:
             while not (line := stream.readline()).startswith(b"a "):
                 if not line:
                     raise AssertionError("connection closed")
-            return line.split()[1].decode()
+            return line.decode().strip().partition(" ")[2]
 
     def _imap_connection(self, tls: Tls) -> imaplib.IMAP4:
         if tls == "implicit":

@@ -66,6 +66,7 @@ class Instance:
         for arguments in (
             ("stack", "prepare"),
             ("migrate", "-v", "0"),
+            ("migrate", "-v", "0", "--database", "logs"),
             ("collectstatic", "--noinput", "-v", "0"),
             ("setup",),
             ("apply", "--all"),

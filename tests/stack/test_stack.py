@@ -27,7 +27,7 @@ from tests.stack.instance import CODE, PASSWORD, Instance
 
 pytestmark = pytest.mark.machine
 
-CONTROL_PLANE = ("web", "worker", "node-worker", "beat", "redis")
+CONTROL_PLANE = ("web", "worker", "node-worker", "beat", "learner", "logs", "redis")
 
 
 # Up and down
@@ -38,7 +38,30 @@ def test_every_program_runs_and_every_port_answers(running: Instance) -> None:
 
     assert found.is_well, found.programs
     assert [program.name for program in found.programs] == [
-        *("redis", "dovecot", "postfix", "nginx", "web", "worker", "node-worker", "beat")
+        *(
+            "redis",
+            "syslog",
+            "clamd",
+            "clamav-milter",
+            "opendkim",
+            "dkim-signer",
+            "opendmarc",
+            "postgrey",
+            "sending-limits",
+            "hijack-brake",
+            "alias-forward",
+            "spamd",
+            "dovecot",
+            "postfix",
+            "php-fpm",
+            "nginx",
+            "web",
+            "worker",
+            "node-worker",
+            "beat",
+            "learner",
+            "logs",
+        )
     ]
     for service in (
         "smtp",
@@ -66,6 +89,13 @@ def test_mail_arrives(running: Instance) -> None:
     running.wire.deliver("ala@firma.test", text=letter("Dzień dobry"))
 
     wait_until(lambda: "Dzień dobry" in running.subjects("ala@firma.test"))
+
+
+def test_mail_is_traced_by_the_unprivileged_panel_user(running: Instance) -> None:
+    """Root reads the logs, and the panel's user the database that root writes to."""
+    running.wire.deliver("ala@firma.test", text=letter("Gdzie jest"))
+
+    wait_until(lambda: "delivered" in running.manage("trace", "--subject", "Gdzie"))
 
 
 def test_a_second_up_says_that_it_runs_and_changes_nothing(running: Instance) -> None:

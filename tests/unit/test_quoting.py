@@ -128,7 +128,7 @@ def test_a_script_with_references_has_variables_on() -> None:
     assert plain is not None
     assert odd is not None
     assert b'"variables"' not in plain.content
-    assert b'require ["variables"];\n' in odd.content
+    assert b'require ["envelope", "variables"];\n' in odd.content
     assert b'redirect "a$${_}{b}@x.example";' in odd.content
 
 
@@ -140,6 +140,7 @@ def test_every_quoting_function_is_in_the_fuzz() -> None:
         "map_key",
         "map_value",
         "nginx_value",
+        "php_string",
         "postfix_value",
         "sieve_string",
     }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +15,14 @@ from accounts.actor import Actor
 from accounts.addresses import parse_address
 from accounts.bulk import CheckedRow, check_file, hash_passwords
 from accounts.csvfile import MAX_ERRORS, BadFile
-from accounts.models import Account, LockMode
+from accounts.leaving_forms import leaving_of
+from accounts.models import Account, Alias, DeletedMailbox, LockMode
+from accounts.naming import account_named
 from accounts.passwords import imported_hash, random_password
-from accounts.quotas import parse_quota_mb
-from domains.models import Domain
+from accounts.quotas import format_bytes, parse_quota_mb
 from domains.names import canonical_domain
+from domains.naming import domain_named
+from provisioning.account_check import facts_of, facts_of_alias
 from qmailux_site.console import (
     Fact,
     SubcommandCommand,
@@ -30,8 +30,11 @@ from qmailux_site.console import (
     add_json,
     add_yes,
     dry_run_of,
+    password_from_stdin,
     progress_bar,
+    secrets_kept,
 )
+from qmailux_site.moments import parse_moment
 
 
 class Command(SubcommandCommand):
@@ -40,12 +43,16 @@ class Command(SubcommandCommand):
         "add": "add an account",
         "list": "list accounts",
         "show": "show one account",
+        "check": "what is wrong with an account, and what to do about it (exit code 1: something is)",
         "edit": "change name, quota or language",
         "password": "set a password",
         "rename": "give an account another address; mail and aliases follow",
         "lock": "lock an account: no login, incoming mail as chosen",
+        "leave": "somebody leaves: lock, answer, hand the mail over to a colleague, until a day",
         "unlock": "lift the lock of an account",
         "delete": "delete an account; its mail is kept for some days",
+        "deleted": "list the deleted mailboxes that can be restored",
+        "restore": "bring a deleted account back as it was, with its mail",
         "import": "add accounts from a CSV file: all or none",
     }
 
@@ -54,13 +61,14 @@ class Command(SubcommandCommand):
         parser.add_argument("--name", default="")
         parser.add_argument("--quota", metavar="MB", default="", help="0 is unlimited; default: the domain's")
         parser.add_argument("--language", choices=["pl", "en"], default="")
+        _add_despite_deleted(parser)
         _add_password_source(parser, with_hash=True)
         add_json(parser)
         add_dry_run(parser)
 
     def verb_add(self, options: dict[str, Any]) -> None:
         address = parse_address(options["address"])
-        domain = _domain_of(address.domain)
+        domain = domain_named(address.domain)
         password, stored = _password(options)
 
         def add() -> Account:
@@ -72,6 +80,7 @@ class Command(SubcommandCommand):
                 name=options["name"],
                 quota_bytes=parse_quota_mb(options["quota"]),
                 language=options["language"],
+                despite_deleted=options["despite_deleted"],
                 by=Actor.console(),
             )
 
@@ -94,7 +103,7 @@ class Command(SubcommandCommand):
     def verb_list(self, options: dict[str, Any]) -> None:
         accounts = Account.objects.visible_to(Actor.console()).search(options["search"])
         if options["domain"]:
-            accounts = accounts.filter(domain=_domain_of(options["domain"]))
+            accounts = accounts.filter(domain=domain_named(options["domain"]))
         if options["locked"]:
             accounts = accounts.locked()
         rows: list[dict[str, Fact]] = [
@@ -114,6 +123,17 @@ class Command(SubcommandCommand):
 
     def verb_show(self, options: dict[str, Any]) -> None:
         self.show_one(_facts(account_named(options["address"])), as_json=options["json"])
+
+    def add_check_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("address")
+        add_json(parser)
+
+    def verb_check(self, options: dict[str, Any]) -> None:
+        alias = Alias.objects.filter(address=options["address"].strip().lower()).first()
+        facts = facts_of_alias(alias) if alias else facts_of(account_named(options["address"]))
+        self.show(facts, as_json=options["json"])
+        if any(fact["level"] == "bad" for fact in facts):
+            sys.exit(1)
 
     def add_edit_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("address")
@@ -147,15 +167,17 @@ class Command(SubcommandCommand):
         parser.add_argument("address")
         parser.add_argument("new_address")
         parser.add_argument("--keep-alias", action="store_true", help="the old address stays as an alias")
+        _add_despite_deleted(parser)
 
     def verb_rename(self, options: dict[str, Any]) -> None:
         account = account_named(options["address"])
         new = parse_address(options["new_address"])
         renamed = actions.rename_account(
             account,
-            domain=_domain_of(new.domain),
+            domain=domain_named(new.domain),
             localpart=new.localpart,
             keep_old_as_alias=options["keep_alias"],
+            despite_deleted=options["despite_deleted"],
             by=Actor.console(),
         )
         self.stdout.write(f"{account.address} is now {renamed.address}")
@@ -167,11 +189,48 @@ class Command(SubcommandCommand):
         parser.add_argument(
             "--mode", choices=LockMode.values, default=LockMode.ACCEPT, help="what incoming mail meets"
         )
+        parser.add_argument("--until", default="", metavar="TIME", help="2026-11-30T08:00, or 45m, 6h, 2d")
 
     def verb_lock(self, options: dict[str, Any]) -> None:
         account = account_named(options["address"])
-        actions.lock_account(account, reason=options["reason"], mode=options["mode"], by=Actor.console())
+        actions.lock_account(
+            account,
+            reason=options["reason"],
+            mode=options["mode"],
+            until=parse_moment(options["until"]),
+            by=Actor.console(),
+        )
         self.stdout.write(f"locked {account.address}")
+        self._say(account)
+
+    def add_leave_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("address")
+        parser.add_argument("--colleague", required=True, metavar="ADDRESS", help="who takes the mail")
+        parser.add_argument("--until", required=True, metavar="DAY", help="the last day, such as 2026-12-31")
+        parser.add_argument("--subject", default="", help="of the answer to who writes; default: a plain one")
+        parser.add_argument("--text-file", type=Path, metavar="FILE", help="the answer; default: a plain one")
+        parser.add_argument("--delete", action="store_true", help="delete the account after the last day")
+        parser.add_argument("--reason", default="")
+
+    def verb_leave(self, options: dict[str, Any]) -> None:
+        account = account_named(options["address"])
+        opening = leaving_of(account)
+        text_file: Path | None = options["text_file"]
+        departure = actions.begin_departure(
+            account,
+            colleague=account_named(options["colleague"]),
+            subject=options["subject"] or opening["subject"],
+            text=text_file.read_text(encoding="utf-8") if text_file else opening["text"],
+            ends_on=_day(options["until"]),
+            deletes_account=options["delete"],
+            reason=options["reason"],
+            by=Actor.console(),
+        )
+        self.stdout.write(f"locked {account.address}; its mail is copied to {options['colleague']}")
+        if missing := departure.missing_bytes:
+            self.stderr.write(
+                f"The quota of {options['colleague']} is too small by about {format_bytes(missing)}."
+            )
         self._say(account)
 
     def add_unlock_arguments(self, parser: ArgumentParser) -> None:
@@ -206,6 +265,33 @@ class Command(SubcommandCommand):
         if scope:
             self.say_life(scope, address)
 
+    def add_deleted_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--domain", default="")
+        add_json(parser)
+
+    def verb_deleted(self, options: dict[str, Any]) -> None:
+        kept = DeletedMailbox.objects.visible_to(Actor.console()).restorable().order_by("-pk")
+        if options["domain"]:
+            kept = kept.filter(domain_name=canonical_domain(options["domain"]))
+        rows: list[dict[str, Fact]] = [
+            {"address": address, "deleted": deleted_at.isoformat(timespec="seconds")}
+            for address, deleted_at in kept.values_list("address", "deleted_at")
+        ]
+        self.show(rows, as_json=options["json"])
+
+    def add_restore_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("address", help="of several of that address the last one comes back")
+
+    def verb_restore(self, options: dict[str, Any]) -> None:
+        address = str(parse_address(options["address"]))
+        kept = DeletedMailbox.objects.visible_to(Actor.console()).restorable()
+        mailbox = kept.filter(address=address).order_by("-pk").first()
+        if mailbox is None:
+            raise CommandError(f"There is no deleted mailbox {address}.")
+        account = actions.restore_mailbox(mailbox, by=Actor.console())
+        self.stdout.write(f"restored {account.address} as it was")
+        self._say(account)
+
     def add_import_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "file", help="CSV: address[,password][,password_hash][,name][,quota_mb][,language]"
@@ -228,7 +314,8 @@ class Command(SubcommandCommand):
                 {"would be added": len(rows), "random passwords": len(random)}, as_json=options["json"]
             )
             return
-        with _passwords_kept(options["passwords_file"], random):
+        passwords = [(row.account.address, row.password) for row in random]
+        with secrets_kept(options["passwords_file"], ("address", "password"), passwords):
             progress = progress_bar()
             accounts = list(hash_passwords(rows, lambda done, total: progress("passwords", done, total)))
             added = actions.add_accounts(accounts, by=Actor.console())
@@ -254,30 +341,11 @@ class Command(SubcommandCommand):
             self.say_life(account.domain.scope, account.address)
 
 
-def account_named(text: str) -> Account:
-    """The account by its address in either spelling of the domain; an operator by its login. Raises
-    CommandError.
-    """
-    address = text.strip().lower()
-    accounts = Account.objects.visible_to(Actor.console()).select_related("domain__node")
-    account = (
-        accounts.filter(address=address).first() or accounts.filter(address=str(parse_address(text))).first()
-    )
-    if account is None:
-        raise CommandError(f"There is no account {address}.")
-    return account
-
-
-def _domain_of(name: str) -> Domain:
-    domain = (
-        Domain.objects.visible_to(Actor.console())
-        .select_related("node")
-        .filter(name=canonical_domain(name))
-        .first()
-    )
-    if domain is None:
-        raise CommandError(f"There is no domain {name}.")
-    return domain
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError("A day is written as 2026-12-31.") from error
 
 
 def _quota(text: str, account: Account) -> int:
@@ -285,6 +353,12 @@ def _quota(text: str, account: Account) -> int:
     if quota is not None:
         return quota
     return account.domain.default_quota_bytes if account.domain else 0
+
+
+def _add_despite_deleted(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--despite-deleted", action="store_true", help="also an address whose deleted mailbox is still kept"
+    )
 
 
 def _add_password_source(parser: ArgumentParser, *, with_hash: bool) -> None:
@@ -299,37 +373,8 @@ def _password(options: dict[str, Any]) -> tuple[str, str]:
     """Plain password and stored hash, one of them empty."""
     if options["random"]:
         return random_password(), ""
-    # Bytes, not text: the locale of a bare console is ASCII, and a password may hold any letter.
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise CommandError("The password is not UTF-8.") from error
+    text = password_from_stdin()
     return ("", imported_hash(text)) if options.get("hash_stdin") else (text, "")
-
-
-@contextmanager
-def _passwords_kept(path: str, rows: list[CheckedRow]) -> Iterator[None]:
-    """The random passwords are on the disk before anything is added: ones that nobody can read would be worse
-    than none. When the body fails they are passwords of nobody, and the file goes again.
-    """
-    if not rows:
-        yield
-        return
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["address", "password"])
-            writer.writerows((row.account.address, row.password) for row in rows)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
 
 
 def _facts(account: Account) -> dict[str, Fact]:
@@ -340,6 +385,9 @@ def _facts(account: Account) -> dict[str, Fact]:
         "state": account.state,
         "lock mode": account.lock_mode if account.is_locked else None,
         "lock reason": account.lock_reason or None,
+        "locked by": account.locked_by or None,
+        "locked since": account.locked_at.isoformat(timespec="seconds") if account.locked_at else None,
+        "locked until": account.locked_until.isoformat(timespec="seconds") if account.locked_until else None,
         "domain state": domain.state if domain else None,
         "quota bytes": account.quota_bytes,
         "language": account.language,

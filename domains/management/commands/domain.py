@@ -14,7 +14,20 @@ from accounts.quotas import parse_quota_mb
 from domains import actions
 from domains.models import Domain, DomainAlias
 from domains.names import canonical_domain, display_domain
-from qmailux_site.console import Fact, SubcommandCommand, add_dry_run, add_json, add_yes, dry_run_of
+from domains.naming import domain_named
+from domains.relay_actions import keep_here, pass_on
+from domains.smarthost_actions import remove_smarthost, set_smarthost
+from provisioning.models import SERVER_SCOPE
+from qmailux_site.console import (
+    Fact,
+    SubcommandCommand,
+    add_dry_run,
+    add_json,
+    add_yes,
+    dry_run_of,
+    password_from_stdin,
+)
+from qmailux_site.moments import parse_moment
 
 
 class Command(SubcommandCommand):
@@ -24,6 +37,8 @@ class Command(SubcommandCommand):
         "list": "list domains",
         "show": "show one domain",
         "edit": "change defaults, limits and postmasters of a domain",
+        "relay": "pass a domain's mail on to another server, or keep it here again",
+        "smarthost": "send a domain's mail, or the server's, by another server with a login",
         "lock": "lock a domain: no login, incoming mail as chosen",
         "unlock": "lift the lock of a domain",
         "delete": "delete a domain with its accounts and aliases",
@@ -86,16 +101,73 @@ class Command(SubcommandCommand):
         self.stdout.write(f"changed {domain.name}")
         self.say_life(domain.scope, domain.name)
 
+    def add_relay_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name")
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument(
+            "--to", metavar="SERVER", help="name or IP address, with :port where that is not 25"
+        )
+        where.add_argument("--here", action="store_true", help="its mailboxes are here")
+        parser.add_argument(
+            "--recipients",
+            choices=Domain.RelayRecipients.values,
+            default=Domain.RelayRecipients.ASKED,
+            help="whether the other server is asked for each, or the domain's aliases list them",
+        )
+
+    def verb_relay(self, options: dict[str, Any]) -> None:
+        domain = domain_named(options["name"])
+        if options["here"]:
+            keep_here(domain, by=Actor.console())
+            self.stdout.write(f"mail of {domain.name} is kept here")
+        else:
+            fresh = pass_on(domain, to=options["to"], recipients=options["recipients"], by=Actor.console())
+            self.stdout.write(f"mail of {domain.name} is passed on to {fresh.relay_server}")
+        self.say_life(domain.scope, domain.name)
+
+    def add_smarthost_arguments(self, parser: ArgumentParser) -> None:
+        whose = parser.add_mutually_exclusive_group(required=True)
+        whose.add_argument("name", nargs="?")
+        whose.add_argument("--server", action="store_true", help="of every domain without one of its own")
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument("--to", metavar="SERVER", help="name or IP address, with :port where not 587")
+        where.add_argument("--off", action="store_true", help="mail leaves directly")
+        parser.add_argument("--user", default="", help="empty where it wants no login")
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the password from standard input"
+        )
+
+    def verb_smarthost(self, options: dict[str, Any]) -> None:
+        domain = None if options["server"] else domain_named(options["name"])
+        whose = domain.name if domain else "the server"
+        if options["off"]:
+            remove_smarthost(domain, by=Actor.console())
+            self.stdout.write(f"mail of {whose} leaves without a smarthost of its own")
+        else:
+            password = password_from_stdin() if options["password_stdin"] else ""
+            row = set_smarthost(
+                domain, to=options["to"], user=options["user"], password=password, by=Actor.console()
+            )
+            self.stdout.write(f"mail of {whose} leaves by {row.next_hop}")
+        self.say_life(domain.scope if domain else SERVER_SCOPE, domain.name if domain else "*")
+
     def add_lock_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
         parser.add_argument("--reason", default="")
         parser.add_argument(
             "--mode", choices=LockMode.values, default=LockMode.DEFER, help="what incoming mail meets"
         )
+        parser.add_argument("--until", default="", metavar="TIME", help="2026-11-30T08:00, or 45m, 6h, 2d")
 
     def verb_lock(self, options: dict[str, Any]) -> None:
         domain = domain_named(options["name"])
-        actions.lock_domain(domain, reason=options["reason"], mode=options["mode"], by=Actor.console())
+        actions.lock_domain(
+            domain,
+            reason=options["reason"],
+            mode=options["mode"],
+            until=parse_moment(options["until"]),
+            by=Actor.console(),
+        )
         self.stdout.write(f"locked {domain.name}")
         self.say_life(domain.scope, domain.name)
 
@@ -145,24 +217,23 @@ class Command(SubcommandCommand):
         self.say_life(scope, name)
 
 
-def domain_named(text: str) -> Domain:
-    """The domain by either spelling of its name; raises CommandError."""
-    name = canonical_domain(text)
-    domain = Domain.objects.visible_to(Actor.console()).select_related("node").filter(name=name).first()
-    if domain is None:
-        raise CommandError(f"There is no domain {name}.")
-    return domain
-
-
 def _add_settings(parser: ArgumentParser) -> None:
     parser.add_argument("--default-quota", metavar="MB", help="quota of new accounts; 0 is unlimited")
     parser.add_argument("--language", choices=["pl", "en"], help="language of new accounts")
+    parser.add_argument(
+        "--impersonation", choices=Domain.Impersonation.values, help="may somebody act for its people"
+    )
+    parser.add_argument(
+        "--recovery", choices=Domain.Recovery.values, help="how its people come to a new password"
+    )
     parser.add_argument("--max-accounts", metavar="N", help="'' for no limit")
     parser.add_argument("--max-aliases", metavar="N", help="'' for no limit")
     parser.add_argument("--max-quota", metavar="MB", help="sum of all quotas; '' for no limit")
     parser.add_argument(
         "--max-account-quota", metavar="MB", help="largest quota of one account; '' for no limit"
     )
+    parser.add_argument("--max-sms", metavar="N", help="SMS a month; '' for no limit")
+    parser.add_argument("--max-account-sms", metavar="N", help="SMS a month of one account; '' for no limit")
 
 
 def _settings(options: dict[str, Any]) -> dict[str, int | str | None]:
@@ -171,10 +242,14 @@ def _settings(options: dict[str, Any]) -> dict[str, int | str | None]:
         settings["default_quota_bytes"] = parse_quota_mb(options["default_quota"]) or 0
     if options["language"] is not None:
         settings["language"] = options["language"]
+    if options["impersonation"] is not None:
+        settings["impersonation_policy"] = options["impersonation"]
+    if options["recovery"] is not None:
+        settings["recovery_policy"] = options["recovery"]
     for name in ("max_quota", "max_account_quota"):
         if options[name] is not None:
             settings[f"{name}_bytes"] = parse_quota_mb(options[name])
-    for name in ("max_accounts", "max_aliases"):
+    for name in ("max_accounts", "max_aliases", "max_sms", "max_account_sms"):
         if options[name] is not None:
             settings[name] = _count(name, options[name])
     return settings
@@ -193,17 +268,26 @@ def _facts(domain: Domain) -> dict[str, Fact]:
         "name": domain.name,
         "shown as": display_domain(domain.name),
         "kind": domain.kind,
+        "passed on to": domain.relay_server or None,
+        "recipients": domain.relay_recipients if domain.is_relay else None,
         "state": domain.state,
         "lock mode": domain.lock_mode if domain.is_locked else None,
         "lock reason": domain.lock_reason or None,
+        "locked by": domain.locked_by or None,
+        "locked since": domain.locked_at.isoformat(timespec="seconds") if domain.locked_at else None,
+        "locked until": domain.locked_until.isoformat(timespec="seconds") if domain.locked_until else None,
         "alias names": list(domain.domain_aliases.values_list("name", flat=True)),
         "accounts": domain.accounts.count(),
         "aliases": domain.aliases.count(),
         "postmasters": list(domain.managers.values_list("address", flat=True)),
+        "acting for its people": domain.impersonation_policy,
+        "forgotten passwords": domain.recovery_policy,
         "default quota bytes": domain.default_quota_bytes,
         "max accounts": domain.max_accounts,
         "max aliases": domain.max_aliases,
         "max quota bytes": domain.max_quota_bytes,
         "max account quota bytes": domain.max_account_quota_bytes,
+        "max sms": domain.max_sms,
+        "max account sms": domain.max_account_sms,
         "server": domain.node.name,
     }

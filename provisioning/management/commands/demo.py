@@ -23,6 +23,7 @@ from accounts.actions import NewAccount, add_account, add_accounts, add_alias, e
 from accounts.actions.accounts import hash_new_password
 from accounts.actor import Actor
 from accounts.models import Account, LockMode
+from antispam.actions import allow_past
 from domains.actions import add_domain, add_domain_alias, set_managers
 from domains.models import Domain
 from domains.names import canonical_domain
@@ -116,6 +117,8 @@ class Command(BaseCommand):
 def _add_small(stored_hash: str) -> None:
     """Everything the mail below needs, all or nothing."""
     by = Actor.console()
+    # The sender's domain is in nobody's DNS, so no protection that asks there would take its mail.
+    allow_past(SENDER, by=by)
     people = iter(product(FIRST_NAMES, LAST_NAMES))
     for name, language in DOMAINS.items():
         domain = add_domain(name=name, settings={"language": language}, by=by)

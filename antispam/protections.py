@@ -1,0 +1,193 @@
+"""Every protection that can be switched, in the order in which a message meets them.
+
+What each does in the mail plane is rendered by provisioning; here stands what people are told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Stage(StrEnum):
+    CONNECTION = "connection"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+    DELIVERY = "delivery"
+
+
+STAGE_NAMES = {
+    Stage.CONNECTION: _("connection"),
+    Stage.RECIPIENT: _("recipient"),
+    Stage.CONTENT: _("content"),
+    Stage.DELIVERY: _("delivery"),
+}
+
+
+# What Windows runs at a double click.
+PROGRAM_ENDINGS = (
+    *("bat", "cmd", "com", "cpl", "exe", "hta", "js", "jse", "lnk", "msi", "pif", "ps1", "scr"),
+    *("vbe", "vbs", "wsf"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One protection. options: further settings with their defaults. daemon: the part behind it."""
+
+    name: str
+    stage: Stage
+    title: Any
+    explanation: Any
+    is_on: bool = True
+    daemon: str = "postfix"
+    options: dict[str, list[str]] = field(default_factory=dict)
+
+
+KINDS = (
+    Kind(
+        "postscreen-dnsbl",
+        Stage.CONNECTION,
+        _("Block lists before the greeting"),
+        _("Several public lists are asked at once; a server whose points reach the limit is refused."),
+        options={
+            "scored_sites": ["zen.spamhaus.org=127.0.0.[2..11]*3", "bl.spamcop.net=127.0.0.2*1"],
+            "threshold": ["3"],
+        },
+    ),
+    Kind(
+        "postscreen-pregreet",
+        Stage.CONNECTION,
+        _("Talking before the greeting"),
+        _("A server that is not known yet waits some seconds for the greeting. Robots speak first, and go."),
+        options={"greet_wait": ["6"]},
+    ),
+    Kind(
+        "postscreen-protocol",
+        Stage.CONNECTION,
+        _("Tests after the greeting"),
+        _("Finds more robots, but a server that is not known yet must send its first message twice."),
+        is_on=False,
+    ),
+    Kind(
+        "client-rates",
+        Stage.CONNECTION,
+        _("Limits for each client"),
+        _("A server that connects or sends much faster than mail servers do is asked to come later."),
+    ),
+    Kind(
+        "unlisted-recipient",
+        Stage.RECIPIENT,
+        _("Unknown recipients"),
+        _("Mail to addresses that do not exist here is refused at once, not returned later."),
+    ),
+    Kind(
+        "helo",
+        Stage.RECIPIENT,
+        _("Name in the greeting"),
+        _("A server must greet with a full and valid host name."),
+    ),
+    Kind(
+        "reverse-name",
+        Stage.RECIPIENT,
+        _("Reverse name"),
+        _("A server whose address has no name is refused. Some honest servers have none."),
+        is_on=False,
+    ),
+    Kind(
+        "sender-domain",
+        Stage.RECIPIENT,
+        _("Sender's domain exists"),
+        _("Mail from a domain that does not exist could never be answered, and is refused."),
+    ),
+    Kind(
+        "dnsbl",
+        Stage.RECIPIENT,
+        _("Block lists"),
+        _("A server that is on one of the public lists of spamming addresses is refused."),
+        options={"sites": ["zen.spamhaus.org=127.0.0.[2..11]", "bl.spamcop.net=127.0.0.2"]},
+    ),
+    Kind(
+        "spf",
+        Stage.RECIPIENT,
+        "SPF",
+        _("A domain says which servers send its mail. Mail from a server that it excludes is refused."),
+    ),
+    Kind(
+        "greylisting",
+        Stage.RECIPIENT,
+        _("Greylisting"),
+        _("A sender seen for the first time is asked to come again. Robots do not; wanted mail is late."),
+        is_on=False,
+        daemon="postgrey",
+    ),
+    Kind(
+        "pipelining",
+        Stage.CONTENT,
+        _("Hasty senders"),
+        _("Programs that send commands without waiting for the answers are refused: spam robots do so."),
+    ),
+    Kind(
+        "attachment-types",
+        Stage.CONTENT,
+        _("Types of attachments"),
+        _("Mail with programs attached is refused. Archives are not opened for this; the virus check does."),
+        options={"endings": list(PROGRAM_ENDINGS)},
+    ),
+    Kind(
+        "clamav",
+        Stage.CONTENT,
+        _("Viruses (ClamAV)"),
+        _("Every message is searched for viruses while it is received; infected ones are refused."),
+        daemon="clamd",
+        options={"on_failure": ["defer"], "encrypted": ["pass"]},
+    ),
+    Kind(
+        "dkim",
+        Stage.CONTENT,
+        "DKIM",
+        _("Signatures are checked and the result is noted in the message, for DMARC and the spam check."),
+        daemon="opendkim",
+        options={"bad_signature": ["note"]},
+    ),
+    Kind(
+        "dmarc",
+        Stage.CONTENT,
+        "DMARC",
+        _("A domain says what is done with mail in its name that neither SPF nor DKIM proves. It is obeyed."),
+        daemon="opendmarc",
+    ),
+    Kind(
+        "spamassassin",
+        Stage.DELIVERY,
+        _("Spam (SpamAssassin)"),
+        _("Each recipient's copy is scored; what is suspected is marked, what is probable goes to SPAM."),
+        daemon="spamd",
+    ),
+    Kind(
+        "spamassassin-network",
+        Stage.DELIVERY,
+        _("Spam: network tests"),
+        _("The spam check also asks public lists about addresses and links in the message."),
+        daemon="spamd",
+    ),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+# Those that Postfix asks for each recipient: a domain may have them otherwise than the server.
+OF_RECIPIENTS = ("helo", "reverse-name", "sender-domain", "dnsbl", "spf", "greylisting")
+# Those that SpamAssassin is told by the domain's preferences, and the field that keeps it.
+OF_PREFERENCES = {"spamassassin": "is_scanned", "spamassassin-network": "asks_network"}
+OF_DOMAINS = (*OF_RECIPIENTS, *OF_PREFERENCES)
+# A domain can leave them out; on for one domain alone they cannot be.
+OFF_ONLY = tuple(OF_PREFERENCES)
+# What an option may be; others are lists of free words.
+CHOICES = {
+    "on_failure": ("defer", "accept"),
+    "encrypted": ("pass", "refuse"),
+    "bad_signature": ("note", "refuse"),
+    "greet_wait": ("1", "2", "4", "6", "10"),
+    "threshold": tuple(map(str, range(1, 11))),
+}

@@ -1,0 +1,56 @@
+"""Whose mail comes back: from the trace of the last hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+
+from accounts.models import Account
+from enforcement.braking import DEFAULTS, BrakeThresholds, Incident
+from maillog.models import Entry, Kind, Verdict
+
+PERIOD = timedelta(hours=1)
+# A few wrong addresses are nobody's sign.
+FEWEST_BOUNCES = 10
+CAME_BACK = (Verdict.BOUNCED, Verdict.PARTLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """found, threshold: in percent."""
+
+    account: Account
+    found: int
+    threshold: int
+
+
+def whose_mail_comes_back(now: datetime) -> Iterator[Returned]:
+    """Accounts above their threshold, counted since they were let go last."""
+    sent = Entry.objects.filter(kind=Kind.MESSAGE, began_at__gt=now - PERIOD).exclude(login="")
+    returned = sent.filter(verdict__in=CAME_BACK).values("login").annotate(n=Count("id"))
+    logins = [row["login"] for row in returned.order_by() if row["n"] >= FEWEST_BOUNCES]
+    for account in Account.objects.with_mailbox().filter(address__in=logins).select_related("domain"):
+        threshold = _threshold(account)
+        last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
+        mine = sent.filter(login=account.address)
+        if last is not None and last.ended_at is not None:
+            mine = mine.filter(began_at__gt=last.ended_at)
+        numbers = mine.aggregate(all=Count("id"), back=Count("id", filter=Q(verdict__in=CAME_BACK)))
+        if not threshold or numbers["back"] < FEWEST_BOUNCES:
+            continue
+        share = numbers["back"] * 100 // numbers["all"]
+        if share > threshold:
+            yield Returned(account, share, threshold)
+
+
+def _threshold(account: Account) -> int:
+    """Of the account, else of its domain, else of the server."""
+    rows = BrakeThresholds.objects.filter(
+        Q(account=account) | Q(domain=account.domain_id) | Q(level="server")
+    )
+    by_level = {row.level: row.bounces for row in rows}
+    chosen = (by_level.get(level) for level in ("account", "domain", "server"))
+    return next((number for number in chosen if number is not None), DEFAULTS["bounces"])

@@ -1,0 +1,16 @@
+"""Lines of what checks signatures and the wishes of senders' domains: opendkim, opendmarc. Pure and total."""
+
+from __future__ import annotations
+
+import re
+
+from maillog.events import NOTE, OTHER, Event
+
+PROGRAMS = ("opendkim", "opendmarc")
+_QUEUE_ID = re.compile(r"([0-9A-Za-z]{6,22}): (.*)", re.DOTALL)
+
+
+def event(stamp: str, program: str, pid: str, text: str) -> Event:
+    if found := _QUEUE_ID.match(text):
+        return Event(NOTE, stamp, program, "", pid, found[1], text, {"said": found[2].strip()})
+    return Event(OTHER, stamp, program, pid=pid, text=text)

@@ -1,0 +1,204 @@
+"""Drafts into the database, in one transaction with how far the files were read: what is read is stored once.
+
+An entry that was stored before is replaced whole. PostgreSQL takes rows by COPY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import Model
+
+from maillog.draft import Draft
+from maillog.models import (
+    LONGEST_ADDRESS,
+    LONGEST_MESSAGE_ID,
+    LONGEST_NAME,
+    LONGEST_REASON,
+    LONGEST_SUBJECT,
+    Entry,
+    EntryLines,
+    LogFile,
+    LooseLines,
+    Party,
+)
+from maillog.router import LOGS
+
+Value = str | int
+Row = tuple[Value, ...]
+Plain = tuple[list[Row], list[Row], list[Row], list[int], dict[str, str] | None, list[dict[str, Any]]]
+_ENTRY = (
+    "id", "kind", "began_at", "last_at", "is_open", "queue_id", "message_id", "sender", "recipient",
+    "recipient_count", "subject", "size_bytes", "client", "client_name", "helo", "login", "service",
+    "direction", "verdict", "mechanism", "folder", "reason", "own_address", "spam_score", "spam_rules",
+    "handling",
+)  # fmt: skip
+_PARTY = ("address", "entry_id", "role", "domain")
+_LINES = ("entry_id", "text")
+_FILE = ("id", "head", "head_bytes", "name", "offset_bytes", "last_moment", "line_count", "unknown_count")
+_IDS_A_STATEMENT = 900
+_ROWS_A_WRITE = 1000
+# From here on it is worth a process of its own.
+MUCH_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction stores. replaced: ids of entries that were stored before. loose: all lines that
+    wait, or None when they are as they were.
+    """
+
+    entries: list[Row] = field(default_factory=list)
+    parties: list[Row] = field(default_factory=list)
+    lines: list[Row] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
+    loose: Mapping[str, str] | None = None
+    files: Sequence[LogFile] = ()
+
+    def plain(self) -> Plain:
+        """What another process makes the same batch of."""
+        files = [{column: getattr(file, column) for column in _FILE} for file in self.files]
+        loose = None if self.loose is None else dict(self.loose)
+        return self.entries, self.parties, self.lines, self.replaced, loose, files
+
+    @classmethod
+    def of_plain(cls, plain: Plain) -> Batch:
+        entries, parties, lines, replaced, loose, files = plain
+        return cls(entries, parties, lines, replaced, loose, [LogFile(**columns) for columns in files])
+
+
+def batch_of(drafts: Iterable[Draft], next_id: int, own_addresses: Mapping[str, str]) -> tuple[Batch, int]:
+    """Rows of the drafts; new ones get their ids. Returns the next free id as well. own_addresses: by the
+    labels under which the services log.
+    """
+    batch = Batch()
+    for draft in drafts:
+        if draft.is_new:
+            draft.is_new = False
+            draft.entry_id = next_id
+            next_id += 1
+        else:
+            batch.replaced.append(draft.entry_id)
+        batch.entries.append(_entry_row(draft, own_addresses))
+        entry_id = draft.entry_id
+        for address, role in draft.parties():
+            batch.parties.append((address, entry_id, role, address.rpartition("@")[2][:253]))
+        batch.lines.append((entry_id, "\n".join(draft.lines)))
+    return batch, next_id
+
+
+@lru_cache(maxsize=4096)
+def _time_of(moment: float) -> str:
+    """In UTC, as both databases take it from a connection of Django's."""
+    return str(datetime.fromtimestamp(moment, UTC).replace(tzinfo=None))
+
+
+def _entry_row(draft: Draft, own_addresses: Mapping[str, str]) -> Row:
+    reason, mechanism = draft.final_reason()
+    recipients = draft.recipients
+    return (
+        draft.entry_id,
+        draft.kind,
+        _time_of(draft.began),
+        _time_of(draft.last),
+        not draft.is_closed,
+        draft.queue_id[:40],
+        draft.message_id[:LONGEST_MESSAGE_ID],
+        draft.sender[:LONGEST_ADDRESS],
+        recipients[0][:LONGEST_ADDRESS] if recipients else "",
+        len(recipients),
+        draft.subject[:LONGEST_SUBJECT],
+        min(draft.size, 2**62),
+        draft.client,
+        draft.client_name[:LONGEST_NAME],
+        draft.helo[:LONGEST_NAME],
+        draft.login[:LONGEST_ADDRESS],
+        draft.service[:24],
+        draft.direction(),
+        draft.final_verdict(),
+        mechanism,
+        "" if draft.folder == "-" else draft.folder[:LONGEST_NAME],
+        reason[:LONGEST_REASON],
+        own_addresses.get(draft.own_label, draft.own_label)[:39] if draft.own_label else "",
+        draft.spam_score[:12],
+        draft.spam_rules[:LONGEST_REASON],
+        ",".join(draft.handling),
+    )
+
+
+def write(batch: Batch) -> None:
+    """All of the batch or nothing."""
+    with transaction.atomic(using=LOGS):
+        _without_waiting_for_the_disk()
+        _remove(batch.replaced)
+        _insert(Entry, _ENTRY, batch.entries)
+        _insert(Party, _PARTY, batch.parties)
+        _insert(EntryLines, _LINES, batch.lines)
+        if batch.loose is not None:
+            LooseLines.objects.all().delete()
+            _insert(LooseLines, ("key", "text"), list(batch.loose.items()))
+        for file in batch.files:
+            file.save(using=LOGS)
+
+
+def _without_waiting_for_the_disk() -> None:
+    """What a crash of the database takes back, it takes back with the position: it is read again."""
+    connection = connections[LOGS]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
+
+
+def count_anew() -> None:
+    """Tell PostgreSQL how much there is now: else its plans stay those of an empty table for a while."""
+    connection = connections[LOGS]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for model in (Entry, Party, EntryLines):
+                cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+
+
+def _remove(ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        part = ids[start : start + _IDS_A_STATEMENT]
+        for model, column in ((EntryLines, "entry_id"), (Party, "entry_id"), (Entry, "id")):
+            rows = model._default_manager.using(LOGS).filter(**{f"{column}__in": part})
+            # Each table by itself: nothing cascades, so nothing has to be looked for.
+            rows._raw_delete(LOGS)
+
+
+def _insert(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    table = model._meta.db_table
+    names = ", ".join(f'"{column}"' for column in columns)
+    connection = connections[LOGS]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+                for start in range(0, len(rows), _ROWS_A_WRITE):
+                    copy.write("".join(map(copy_line, rows[start : start + _ROWS_A_WRITE])))
+            return
+        marks = ", ".join(["%s"] * len(columns))
+        statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608  # our own names
+        cursor.executemany(statement, rows)
+
+
+def copy_line(row: Row) -> str:
+    """A row in COPY's text format. Most have nothing to be escaped, which is quicker to see than to do."""
+    line = "\t".join(map(str, row))
+    is_plain = line.count("\t") < len(row)
+    if not is_plain or "\\" in line or "\n" in line or "\r" in line:
+        line = "\t".join(_escaped(str(value)) for value in row)
+    return f"{line}\n"
+
+
+def _escaped(text: str) -> str:
+    """Four passes in C; str.translate would look at each character."""
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace("\t", "\\t").replace("\r", "\\r")

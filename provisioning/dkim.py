@@ -1,0 +1,33 @@
+"""Which key signs the mail of which domain name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domains.models import DkimKey, DomainAlias
+from provisioning.dkimstore import DkimRow
+from provisioning.render.quoting import map_key
+from qmailux_site.errors import UnsafeValue
+
+
+def dkim_rows(names: Iterable[str] | None = None) -> tuple[list[DkimRow], dict[str, str]]:
+    """Of all names, or of these: mail of an alias name is signed by its domain."""
+    keys = DkimKey.objects.signing().filter(domain__kind="hosted").select_related("domain")
+    aliases = DomainAlias.objects.all()
+    if names is not None:
+        wanted = list(names)
+        aliases = aliases.filter(name__in=wanted)
+        through = aliases.values("domain_id")
+        keys = keys.filter(domain__name__in=wanted) | keys.filter(domain__in=through)
+    alias_names: dict[int, list[str]] = {}
+    for name, pk in aliases.filter(domain__dkim_keys__state="signing").values_list("name", "domain_id"):
+        alias_names.setdefault(pk, []).append(name)
+    rows: list[DkimRow] = []
+    broken: dict[str, str] = {}
+    for key in keys.order_by("domain__name").iterator(chunk_size=2000):
+        for name in (key.domain.name, *alias_names.get(key.domain_id, ())):
+            try:
+                rows.append((map_key(name), map_key(key.selector), key.domain.name, key.private_key))
+            except UnsafeValue as error:
+                broken[name] = str(error)
+    return rows, broken

@@ -1,0 +1,175 @@
+"""The aliases list: where targets lead, its filters and search; and the other names of a domain."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import actions
+from accounts.actor import Actor
+from accounts.models import Account, Alias, AliasTarget
+from domains import actions as domain_actions
+from domains import relay_actions
+from domains.models import Domain, DomainAlias
+from tests.db.test_panel import logged_in, plain_static
+
+__all__ = ["plain_static"]
+LIST, NAMES = "/domain/firma.test/aliases/", "/domain/firma.test/names/"
+
+
+@pytest.fixture
+def client(pola: Account) -> Client:
+    Account.objects.filter(pk=pola.pk).update(language="en")
+    return logged_in(pola)
+
+
+def add(firma: Domain, localpart: str, *targets: str) -> Alias:
+    return actions.add_alias(domain=firma, localpart=localpart, targets=targets, by=Actor.console())
+
+
+def mark_of(**asked: str) -> str:
+    target: Any = AliasTarget.objects.marked().get(**asked)
+    return "broken" if target.is_broken else "elsewhere" if target.is_outside else "here"
+
+
+@pytest.mark.parametrize(
+    ("target", "mark"),
+    [
+        ("pola@firma.test", "here"),
+        ("pola+praca@firma.test", "here"),
+        ("pola@druga.test", "here"),
+        ("drugi-alias@firma.test", "here"),
+        ("postmaster@obca.test", "here"),
+        ("ktokolwiek@zbiorcza.test", "here"),
+        ("ktokolwiek@tez-zbiorcza.test", "here"),
+        ("kto@przekazywana.test", "here"),
+        ("nikt@firma.test", "broken"),
+        ("nikt@druga.test", "broken"),
+        ("nikt@obca.test", "broken"),
+        ("x@daleko.example", "elsewhere"),
+        ("pola@pod.firma.test", "elsewhere"),
+    ],
+)
+def test_marks_of_targets(
+    target: str, mark: str, firma: Domain, obca: Domain, pola: Account, console: Actor
+) -> None:
+    domain_actions.add_domain_alias(firma, name="druga.test", by=console)
+    add(firma, "drugi-alias", "pola@firma.test")
+    caught = domain_actions.add_domain(name="zbiorcza.test", by=console)
+    domain_actions.add_domain_alias(caught, name="tez-zbiorcza.test", by=console)
+    add(caught, "*", "pola@firma.test")
+    relayed = domain_actions.add_domain(name="przekazywana.test", by=console)
+    relay_actions.pass_on(relayed, to="mx.daleko.example", by=console)
+    add(firma, "biuro", target)
+    assert mark_of(alias__localpart="biuro") == mark
+
+
+def test_a_target_breaks_when_its_account_goes(firma: Domain, ala: Account, console: Actor) -> None:
+    add(firma, "biuro", ala.address, "x@daleko.example")
+    assert mark_of(address=ala.address) == "here"
+    actions.rename_account(ala, domain=firma, localpart="alicja", by=console)
+    assert mark_of(address="alicja@firma.test") == "here"
+
+
+def shown(client: Client, **asked: str) -> list[str]:
+    page = client.get(LIST, asked).content.decode()
+    return re.findall(r"<strong>([a-z*-]+)</strong><span", page)
+
+
+def test_list_marks_and_filters(client: Client, firma: Domain, obca: Domain, pola: Account) -> None:
+    add(firma, "tu", pola.address)
+    add(firma, "poza", pola.address, "x@daleko.example")
+    add(firma, "zepsuty", "nikt@obca.test")
+    add(firma, "*", pola.address)
+    page = client.get(LIST).content.decode()
+    assert page.count('badge good">here') == 3
+    assert page.count('badge">elsewhere') == 1
+    assert page.count('badge bad">broken') == 1
+    assert shown(client) == ["*", "poza", "tu", "zepsuty"]
+    assert shown(client, filter="broken") == ["zepsuty"]
+    assert shown(client, filter="local") == ["tu", "zepsuty"]
+    assert shown(client, filter="elsewhere") == ["poza"]
+    assert shown(client, filter="catch-all") == ["*"]
+    assert shown(client, filter="elsewhere", q="dalek") == ["poza"]
+    assert shown(client, filter="broken", q="dalek") == []
+
+
+def test_filter_stays_while_the_list_is_walked(client: Client, firma: Domain, pola: Account) -> None:
+    rows = [actions.NewAlias(firma, f"a{number:03}", ("nikt@firma.test",)) for number in range(60)]
+    actions.add_aliases(rows, by=Actor.console())
+    add(firma, "z", pola.address)
+    page = client.get(LIST, {"filter": "broken"}).content.decode()
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following is not None
+    second = client.get(LIST + following[1].replace("&amp;", "&")).content.decode()
+    assert re.findall(r"<strong>(\w+)</strong><span", second) == [f"a{number:03}" for number in range(50, 60)]
+
+
+def test_list_asks_as_many_queries_for_fifty_rows_as_for_one(
+    client: Client, firma: Domain, pola: Account
+) -> None:
+    add(firma, "z", pola.address)
+    client.get(LIST)
+    with CaptureQueriesContext(connection) as for_one:
+        client.get(LIST)
+    rows = [
+        actions.NewAlias(firma, f"a{number:03}", ("nikt@firma.test", "x@d.example")) for number in range(60)
+    ]
+    actions.add_aliases(rows, by=Actor.console())
+    with CaptureQueriesContext(connection) as for_fifty:
+        client.get(LIST)
+    assert len(for_fifty) <= len(for_one)
+
+
+def test_alias_in_another_name_of_the_domain(
+    client: Client, firma: Domain, pola: Account, console: Actor
+) -> None:
+    other = domain_actions.add_domain_alias(firma, name="druga.test", by=console)
+    typed = {"localpart": "info", "targets": pola.address, "place": str(other.pk)}
+    assert client.post(f"{LIST}add/", typed).status_code == 302
+    assert Alias.objects.get().address == "info@druga.test"
+    assert client.post(f"{LIST}add/", {**typed, "localpart": "tu", "place": ""}).status_code == 302
+    assert Alias.objects.filter(address="tu@firma.test").exists()
+
+
+def test_account_lists_its_aliases_and_leads_to_a_new_one(
+    client: Client, firma: Domain, obca: Domain, pola: Account
+) -> None:
+    here = add(firma, "biuro", pola.address)
+    add(obca, "obce", pola.address)
+    page = client.get(f"/domain/firma.test/accounts/{pola.pk}/").content.decode()
+    assert f'<a href="/domain/firma.test/aliases/{here.pk}/">biuro@firma.test</a>' in page
+    assert '<li class="address">obce@obca.test</li>' in page
+    leading = re.search(r'href="([^"]+add/\?to=[^"]+)"', page)
+    assert leading is not None
+    assert "pola@firma.test</textarea>" in client.get(leading[1]).content.decode()
+
+
+def test_superadmin_adds_and_removes_a_name_and_the_postmaster_sees_it(
+    client: Client, firma: Domain, root: Account, pola: Account
+) -> None:
+    superadmin = logged_in(root)
+    assert superadmin.post(NAMES, {"name": "Żółw.test"}).status_code == 302
+    other = DomainAlias.objects.get()
+    assert other.name == "xn--w-uga1v8h.test"
+    page = client.get(NAMES).content.decode()
+    assert "żółw.test" in page
+    assert 'name="name"' not in page
+    assert client.post(NAMES, {"name": "inna.test"}).status_code == 403
+    assert client.post(f"{NAMES}{other.pk}/delete/").status_code == 403
+    refused = superadmin.post(NAMES, {"name": "firma.test"}).content.decode()
+    assert "already exists" in refused
+    add(firma, "x", pola.address)
+    alias = actions.add_alias(
+        domain=firma, localpart="w-nim", targets=[pola.address], domain_alias=other, by=Actor.console()
+    )
+    superadmin.post(f"{NAMES}{other.pk}/delete/")
+    assert DomainAlias.objects.exists(), "an alias lies in it"
+    actions.delete_alias(alias, by=Actor.console())
+    assert superadmin.post(f"{NAMES}{other.pk}/delete/").status_code == 302
+    assert not DomainAlias.objects.exists()

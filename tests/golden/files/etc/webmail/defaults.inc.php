@@ -1,0 +1,3 @@
+<?php
+// managed by QmaiLux: changes made here are overwritten
+return include '/etc/roundcube/defaults.inc.php';
