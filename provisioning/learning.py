@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import notices
@@ -98,8 +99,11 @@ class Learner:
         taught = 0
         with self.host.lock(f"learn-{account.uuid.hex}"), opened(self.layout, account.address) as mailbox:
             make_mailbox_folder(self.host, folder_of(account))
+            left = {batch.kind: batch for batch in self._open_batches(account)}
             for folder in LEARN_FOLDERS:
-                taught += self._learn_folder(account, mailbox, folder)
+                taught += self._learn_folder(account, mailbox, folder, left.get(folder.kind))
+            for batch in self._open_batches(account):
+                teaching.finish_batch(batch, by=Actor.task())
         return taught
 
     def undo_requested(self) -> int:
@@ -157,23 +161,27 @@ class Learner:
 
     # Teaching
 
-    def _learn_folder(self, account: Account, mailbox: Mailbox, folder: LearnFolder) -> int:
+    def _learn_folder(
+        self, account: Account, mailbox: Mailbox, folder: LearnFolder, left: TaughtBatch | None
+    ) -> int:
+        """left: the batch of a learner that was killed."""
         stands = mailbox.select(folder.name)
         if stands is None:
             return 0
+        if left is not None:
+            self._remove_taught(mailbox, left, folder, stands[0])
         uids = mailbox.uids("UNKEYWORD", NOT_TAUGHT, "UNDELETED")
         if not uids:
             return 0
         uidvalidity, uidnext = mailbox.status(INBOX)
         kind = TaughtBatch.Kind(folder.kind)
-        batch, is_new = teaching.open_batch(
+        batch = teaching.open_batch(
             account, kind=kind, uidvalidity=uidvalidity, uidnext=uidnext, by=Actor.task()
         )
-        returned = set() if is_new else self._returned_before(mailbox, batch, folder)
+        returned = self._returned_before(mailbox, left, folder) if left is not None else set()
         taught = 0
         for chunk in chunks(mailbox.sizes(uids), most=MESSAGES_A_CHUNK, most_bytes=BYTES_A_CHUNK):
             taught += self._learn_chunk(account, mailbox, batch, _Chunk(folder, stands[0], chunk), returned)
-        teaching.finish_batch(batch, by=Actor.task())
         return taught
 
     def _learn_chunk(
@@ -216,6 +224,17 @@ class Learner:
         path = f"{batch.kept_at}/{receipt.file_name}"
         self.host.write(RenderedFile(path=path, content=message, daemon="", mode=0o600))
 
+    def _remove_taught(
+        self, mailbox: Mailbox, left: TaughtBatch, folder: LearnFolder, uidvalidity: int
+    ) -> None:
+        """What a learner that was killed had marked as deleted and not yet removed. What others marked in the
+        folder has no receipt and is theirs.
+        """
+        taught = set(left.messages.filter(failure="").values_list("place", flat=True))
+        marked = [uid for uid in mailbox.uids("DELETED") if _place(folder, uidvalidity, uid) in taught]
+        if marked:
+            mailbox.expunge(marked)
+
     def _returned_before(self, mailbox: Mailbox, batch: TaughtBatch, folder: LearnFolder) -> set[bytes]:
         """What a learner that was killed had put into the INBOX, so that it comes back once only."""
         stands = mailbox.select(INBOX)
@@ -227,6 +246,10 @@ class Learner:
                     found.add(message.content)
         mailbox.select(folder.name)
         return found
+
+    @staticmethod
+    def _open_batches(account: Account) -> QuerySet[TaughtBatch]:
+        return TaughtBatch.objects.filter(account=account, finished_at=None).select_related("account__domain")
 
     # Taking back
 
@@ -290,7 +313,12 @@ class _Chunk:
     uids: Sequence[int]
 
     def place(self, uid: int) -> str:
-        return f"{self.folder.name.replace(' ', '-')}.{self.uidvalidity}.{uid}"
+        return _place(self.folder, self.uidvalidity, uid)
+
+
+def _place(folder: LearnFolder, uidvalidity: int, uid: int) -> str:
+    """The one name of a message in a folder, ever."""
+    return f"{folder.name.replace(' ', '-')}.{uidvalidity}.{uid}"
 
 
 def _receipt(batch: TaughtBatch, message: Stored, place: str, failure: str) -> TaughtMessage:

@@ -18,16 +18,16 @@ from qmailux_site.errors import ActionRefused
 
 def open_batch(
     account: Account, *, kind: TaughtBatch.Kind, uidvalidity: int, uidnext: int, by: Actor
-) -> tuple[TaughtBatch, bool]:
-    """The batch that collects what is taught now; and whether it is new: one that a killed learner left open
-    goes on."""
+) -> TaughtBatch:
+    """The batch that collects what is taught now: the one that a killed learner left open goes on."""
     by.must_be_superadmin()
-    return TaughtBatch.objects.get_or_create(
+    batch, _is_new = TaughtBatch.objects.get_or_create(
         account=account,
         kind=kind,
         finished_at=None,
         defaults={"inbox_uidvalidity": uidvalidity, "inbox_uidnext": uidnext},
     )
+    return batch
 
 
 def add_taught(messages: Iterable[TaughtMessage], *, by: Actor) -> None:

@@ -56,7 +56,8 @@ def make_base(folder: Path) -> None:
 
 def make_wheels(folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq"]
-    wheel = ["wheel", "-r", str(CODE / "requirements.txt"), "-w", str(folder)]
+    # --use-pep517: what comes as source only is built with its own tools; this venv has no package "wheel".
+    wheel = ["wheel", "--use-pep517", "-r", str(CODE / "requirements.txt"), "-w", str(folder)]
     subprocess.run([*pip, *wheel], check=True, capture_output=True, text=True)
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from django.db import connection
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account, Notice
-from antispam.actions import ask_to_teach, undo_teaching
+from antispam.actions import ask_to_teach, teaching, undo_teaching
 from antispam.models import TaughtBatch, TaughtMessage, TeachRequest
 from domains.models import Domain
 from provisioning.learning import Learner
+from provisioning.mailbox import Mailbox
 from provisioning.spam import folder_of, scan_name
 from qmailux_site.errors import HostUnreachable
 from tests.conftest import PASSWORD
@@ -380,6 +381,10 @@ def _has_taught(plane: MailInstance, account: Account, count: int) -> bool:
     return (folder / "bayes_toks").exists() and sum(words_known(plane, account)) >= count
 
 
+def _is_empty(wire: Wire, account: Account, folder: str) -> bool:
+    return not wire.subjects(account.address, PASSWORD, folder)
+
+
 def _has_receipts(plane: MailInstance, account: Account, count: int) -> bool:
     """Coarser, but it takes no processor from the learner. Of a thousand messages, half of them each way."""
     return TaughtMessage.objects.filter(batch__account=account).count() >= count
@@ -406,13 +411,87 @@ def test_a_killed_learner_loses_nothing_and_teaches_nothing_twice(
         process.send_signal(signal.SIGKILL)
         process.wait()
     watching()
-    wait_until(lambda: TaughtBatch.objects.filter(finished_at=None).count() == 0, seconds=900)
-    wait_until(lambda: not wire.subjects(jan.address, PASSWORD, "Oducz spam"), seconds=900)
+    for folder in ("Naucz spam", "Oducz spam"):
+        wait_until(partial(_is_empty, wire, jan, folder), seconds=900, what=f"{folder} empty")
+    wait_until(lambda: not TaughtBatch.objects.filter(finished_at=None).exists(), seconds=900)
     assert words_known(plane, jan) == (count, count)
     assert sorted(wire.subjects(jan.address, PASSWORD)) == sorted(f"numer {n}" for n in range(count))
-    assert wire.subjects(jan.address, PASSWORD, "Naucz spam") == []
     assert TaughtMessage.objects.filter(batch__account=jan).count() == 2 * count
     assert not (plane.layout.node / folder_of(ola)).exists()
+
+
+class Killed(Exception):
+    pass
+
+
+def _kill_at_removal(self: Mailbox, uids: Sequence[int]) -> None:
+    """Marked as deleted, not yet removed."""
+    self._client.uid("STORE", ",".join(map(str, uids)), "+FLAGS.SILENT", "(\\Deleted)")
+    raise Killed
+
+
+@pytest.mark.parametrize(
+    ("folder", "other", "counts", "returned"),
+    [
+        ("Naucz spam", "Learn spam", (4, 0), []),
+        ("Oducz spam", "Unlearn spam", (0, 4), ["numer 0", "numer 1", "numer 2", "numer 3"]),
+        ("Unlearn spam", "Oducz spam", (0, 4), ["numer 0", "numer 1", "numer 2", "numer 3"]),
+    ],
+)
+def test_what_a_killed_learner_had_marked_as_deleted_leaves_the_folder(
+    wire: Wire,
+    plane: MailInstance,
+    learner: Learner,
+    jan: Account,
+    ola: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    other: str,
+    counts: tuple[int, int],
+    returned: list[str],
+) -> None:
+    with wire.imap(jan.address, PASSWORD) as client:
+        client.create(f'"{folder}"')
+        client.create(f'"{other}"')
+    put(wire, jan, folder, *(text_of(n, SPAM_WORDS) for n in range(3)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Mailbox, "expunge", _kill_at_removal)
+        with pytest.raises(Killed):
+            learner.learn(jan)
+    put(wire, jan, other, text_of(3, SPAM_WORDS))
+    learner.learn(jan)
+    assert [wire.subjects(jan.address, PASSWORD, name) for name in (folder, other)] == [[], []]
+    assert words_known(plane, jan) == counts
+    assert sorted(wire.subjects(jan.address, PASSWORD)) == returned
+    batch = TaughtBatch.objects.get(account=jan)
+    assert batch.finished_at is not None
+    assert batch.messages.count() == 4
+
+
+def test_a_batch_whose_learner_was_killed_at_the_very_end_is_finished_by_the_next(
+    wire: Wire, learner: Learner, jan: Account, ola: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(wire, jan, "Naucz spam", text_of(1, SPAM_WORDS))
+    with monkeypatch.context() as patch:
+        patch.setattr(teaching, "finish_batch", _raise_killed)
+        with pytest.raises(Killed):
+            learner.learn(jan)
+    learner.learn(jan)
+    assert TaughtBatch.objects.get(account=jan).finished_at is not None
+
+
+def _raise_killed(*_args: object, **_named: object) -> None:
+    raise Killed
+
+
+def test_what_somebody_marked_as_deleted_in_the_folder_stays_theirs(
+    wire: Wire, plane: MailInstance, learner: Learner, jan: Account, ola: Account
+) -> None:
+    put(wire, jan, "Naucz spam", text_of(1, SPAM_WORDS), flags="(\\Deleted)")
+    put(wire, jan, "Naucz spam", text_of(2, SPAM_WORDS))
+    learner.learn(jan)
+    assert wire.subjects(jan.address, PASSWORD, "Naucz spam") == ["numer 1"]
+    assert words_known(plane, jan) == (1, 0)
 
 
 def test_teaching_follows_within_seconds(
