@@ -77,6 +77,11 @@ WORDS: dict[str, Words] = {
         _("%(account)s: %(why)s. It can send no mail, and what it has in the queue is on hold."),
         _("Look at what was sent, set a new password, delete or release the mail on hold, then let it go."),
     ),
+    "outgoing.found": Words(
+        _("Somebody sends spam or viruses"),
+        _("%(about)s: %(why)s"),
+        _("Look at the trace of this sender. Has a stranger the password? Stop the sending, set a new one."),
+    ),
     "test": Words(
         _("Test of the alarms"),
         _("%(about)s asked for this message. Nothing is wrong."),

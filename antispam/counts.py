@@ -14,7 +14,13 @@ from antispam.models import ProtectionCount
 # Not a protection, but counted beside them: mail that was delivered though the spam check failed.
 UNSCANNED = "unscanned"
 
+# And what people sent while a scanner was down.
+UNSCANNED_OUTGOING = "outgoing-unscanned"
+
 MAIL_LOG, SPAMD_LOG, DOVECOT_LOG = "log/mail.log", "log/spamd.log", "log/dovecot.log"
+SYSLOG = "log/syslog.log"
+# Of our own outgoing-scan; it writes who has sent it behind all that others can choose.
+_SEARCHED = r"^\S+ \S+ outgoing-scan\[\d+\]: [0-9A-Za-z]+: "
 # The server's own words stand after ": reject: " or ": milter-reject: "; what a client says comes later.
 _REJECT = r"^\S+ +\d+ [\d:]+ \S+ \S+\[\d+\]: [0-9A-Za-z]+: (?:milter-)?reject: "
 _PATTERNS = {
@@ -51,6 +57,11 @@ _PATTERNS = {
     },
     DOVECOT_LOG: {
         UNSCANNED: r"^\S+ lmtp\(.*program exec:\S+/bin/sieve/scan \(\d+\): Terminated with non-zero"
+    },
+    SYSLOG: {
+        "outgoing-viruses": _SEARCHED + r"(?:refused|held), virus ",
+        "outgoing-spam": _SEARCHED + r"(?:refused|held), spam ",
+        UNSCANNED_OUTGOING: _SEARCHED + r"passed without \w+ check: ",
     },
 }
 _COMPILED = {

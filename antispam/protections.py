@@ -17,6 +17,7 @@ class Stage(StrEnum):
     RECIPIENT = "recipient"
     CONTENT = "content"
     DELIVERY = "delivery"
+    SENDING = "sending"
 
 
 STAGE_NAMES = {
@@ -24,6 +25,7 @@ STAGE_NAMES = {
     Stage.RECIPIENT: _("recipient"),
     Stage.CONTENT: _("content"),
     Stage.DELIVERY: _("delivery"),
+    Stage.SENDING: _("sending"),
 }
 
 
@@ -174,6 +176,24 @@ KINDS = (
         _("The spam check also asks public lists about addresses and links in the message."),
         daemon="spamd",
     ),
+    Kind(
+        "outgoing-viruses",
+        Stage.SENDING,
+        _("Viruses in what people send"),
+        _("What people of this server send is searched for viruses before it is taken from them."),
+        is_on=False,
+        daemon="clamd",
+        options={"found": ["refuse"], "on_failure": ["defer"]},
+    ),
+    Kind(
+        "outgoing-spam",
+        Stage.SENDING,
+        _("Spam in what people send"),
+        _("What people of this server send is scored before it is taken: a stolen password shows here."),
+        is_on=False,
+        daemon="spamd",
+        options={"found": ["refuse"], "on_failure": ["defer"], "points": ["8"]},
+    ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 # Those that Postfix asks for each recipient: a domain may have them otherwise than the server.
@@ -188,6 +208,8 @@ CHOICES = {
     "on_failure": ("defer", "accept"),
     "encrypted": ("pass", "refuse"),
     "bad_signature": ("note", "refuse"),
+    "found": ("refuse", "hold"),
+    "points": tuple(map(str, range(3, 21))),
     "greet_wait": ("1", "2", "4", "6", "10"),
     "threshold": tuple(map(str, range(1, 11))),
 }

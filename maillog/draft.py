@@ -153,7 +153,9 @@ class Draft:
         self.helo = self.helo or fields.get("helo", "")
         self.sender = self.sender or fields.get("from", "")
         recipient = fields.get("to", "").lower()
-        fate = {"discard": "discarded", "hold": "held"}.get(fields["action"], "rejected")
+        fate = {"discard": "discarded", "hold": "held", "milter-hold": "held"}.get(
+            fields["action"], "rejected"
+        )
         is_whole = fields["stage"].partition(" ")[0] in _FINAL_STAGES or not self.queue_id
         if recipient:
             self._addressed(recipient)

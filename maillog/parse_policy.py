@@ -1,4 +1,6 @@
-"""Lines of what checks signatures and the wishes of senders' domains: opendkim, opendmarc. Pure and total."""
+"""Lines of what checks signatures, the wishes of senders' domains, and what people send: opendkim, opendmarc,
+our outgoing-scan. Pure and total.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import re
 
 from maillog.events import NOTE, OTHER, Event
 
-PROGRAMS = ("opendkim", "opendmarc")
+PROGRAMS = ("opendkim", "opendmarc", "outgoing-scan")
 _QUEUE_ID = re.compile(r"([0-9A-Za-z]{6,22}): (.*)", re.DOTALL)
 
 

@@ -37,7 +37,9 @@ from maillog.events import (
 # Short ids are capital hexadecimal, long ones digits and consonants (postconf(5), enable_long_queue_ids).
 _QUEUE_ID = re.compile(r"[0-9A-F]{6,17}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,22}")
 _SUBJECT_END = re.compile(r" from (?:[^\s\[]+\[[0-9A-Fa-f.:]+\]|local|unknown\[unknown\]); from=<")
-_REFUSAL = re.compile(r"(milter-reject|reject|discard|hold|warn|filter|redirect|prepend): (.*)", re.DOTALL)
+_REFUSAL = re.compile(
+    r"(milter-reject|milter-hold|reject|discard|hold|warn|filter|redirect|prepend): (.*)", re.DOTALL
+)
 _ENVELOPE_END = re.compile(r" proto=\w+(?: helo=<(.*)>)?$", re.DOTALL)
 _SCREEN_CLIENT = re.compile(r"\[([0-9A-Fa-f.:]+)\](?::\d+)?")
 _RBL = re.compile(r"addr (\S+) listed by domain (\S+) as (\S+)")

@@ -226,7 +226,7 @@ def _removed(event: Event) -> tuple[str, str]:
 def _refused(event: Event) -> tuple[str, str]:
     reason = event.fields["reason"]
     values = {"reason": reason, "client": _client(event)}
-    if event.fields["action"] == "hold":
+    if event.fields["action"] in ("hold", "milter-hold"):
         return _("put on hold: %(reason)s") % values, "wait"
     if event.fields["action"] == "discard":
         return _("discarded: %(reason)s") % values, "bad"

@@ -305,6 +305,33 @@ def dkim_signer(layout: Layout) -> Daemon:
     )
 
 
+def outgoing_scan(layout: Layout) -> Daemon:
+    """Searches what people send. As clamd's user, who alone gets to it; spamd is its group's."""
+    pid_file = layout.outgoing_scan.with_name("milter.pid")
+    return Daemon(
+        name="outgoing-scan",
+        start=with_own_syslog(
+            layout,
+            str(layout.bin / "outgoing-scan"),
+            f"--settings={layout.etc / 'outgoing-scan'}",
+            f"--clamd={layout.clamd_socket}",
+            f"--spamd={layout.spam_socket}",
+            f"--socket={layout.outgoing_scan}",
+            f"--pid={pid_file}",
+            "--user=clamav",
+            f"--group={MAIL_USER}",
+        ),
+        prepare=(("/bin/rm", "-f", str(pid_file), str(layout.outgoing_scan)),),
+        check=(),
+        # It reads its settings at each message. A new program is taken up at the next start.
+        reload=("/usr/bin/pkill", "-TERM", "--pidfile", str(pid_file)),
+        pid_file=pid_file,
+        log=layout.node_log / "syslog.log",
+        services=(),
+        ready_sockets=(layout.outgoing_scan,),
+    )
+
+
 def opendmarc(layout: Layout) -> Daemon:
     """Asks what a sender's domain wants of mail that nothing proves."""
     return _domain_milter(layout, "opendmarc", layout.dmarc_milter)
@@ -419,6 +446,7 @@ def daemons(layout: Layout) -> tuple[Daemon, ...]:
         sending_limits(layout),
         hijack_brake(layout),
         alias_forward(layout),
+        outgoing_scan(layout),
         spamd(layout),
         dovecot(layout),
         postfix(layout),

@@ -192,6 +192,10 @@ class Layout:
         return self.state / "brake" / "tripped"
 
     @property
+    def outgoing_scan(self) -> Path:
+        return self.node_run / "outgoing-scan" / "milter.sock"
+
+    @property
     def forward_socket(self) -> Path:
         return self.node_run / "forward" / "lmtp.sock"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from antispam.actions.protections import states
 from antispam.models import AllowedPast
-from provisioning.render.plane import Allowed, Protections
+from provisioning.render.plane import Allowed, OutgoingCheck, Protections
 
 
 def server_protections() -> Protections:
@@ -20,8 +20,14 @@ def server_protections() -> Protections:
         score_threshold=int(options["postscreen-dnsbl"]["threshold"][0]),
         greet_wait_seconds=int(options["postscreen-pregreet"]["greet_wait"][0]),
         refuses_bad_signatures=options["dkim"]["bad_signature"] == ["refuse"],
+        outgoing=tuple((name, _outgoing(options[name])) for name in ("outgoing-viruses", "outgoing-spam")),
         allowed=tuple(
             Allowed(entry.value, entry.kind == AllowedPast.Kind.NETWORK, entry.passes_viruses)
             for entry in AllowedPast.objects.order_by("kind", "value")
         ),
     )
+
+
+def _outgoing(options: dict[str, list[str]]) -> OutgoingCheck:
+    (found,), (on_failure,), (points,) = options["found"], options["on_failure"], options.get("points", ["0"])
+    return OutgoingCheck(found, on_failure, int(points))

@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from antispam.counts import LOGS, stopped_in
+from antispam.counts import LOGS, SYSLOG, stopped_in
 from antispam.models import CountedLog, ProtectionCount
+from antispam.outgoing import tell_of_senders
 from provisioning.hosts.base import Host
 from provisioning.models import Node
 
@@ -24,10 +25,13 @@ def count_stopped(node: Node, host: Host) -> None:
     for path in LOGS:
         position, _is_new = CountedLog.objects.get_or_create(node=node, path=path)
         with transaction.atomic():
-            counted = stopped_in(path, new_lines(position, host))
+            lines = list(new_lines(position, host))
+            counted = stopped_in(path, lines)
             position.save(update_fields=["inode", "offset"])
             for name, count in counted.items():
                 _add(name, count)
+            if path == SYSLOG:
+                tell_of_senders(lines)
 
 
 class Position(Protocol):

@@ -16,7 +16,7 @@ from accounts.views.life import life_fragment
 from antispam import actions
 from antispam.actions.protections import states
 from antispam.blocklists import silent_lists
-from antispam.counts import UNSCANNED, stopped_since
+from antispam.counts import UNSCANNED, UNSCANNED_OUTGOING, stopped_since
 from antispam.forms import AllowedForm
 from antispam.models import AllowedPast, UpdateRun
 from antispam.parts import faults_of_parts, taught_since, updated
@@ -149,6 +149,8 @@ def _page(
         "rows": rows,
         "unscanned_today": day.get(UNSCANNED, 0),
         "unscanned_month": month.get(UNSCANNED, 0),
+        "sent_unscanned_today": day.get(UNSCANNED_OUTGOING, 0),
+        "sent_unscanned_month": month.get(UNSCANNED_OUTGOING, 0),
         "life": life_of(SERVER_SCOPE, "*"),
         "allowed": AllowedPast.objects.all(),
         "allowed_form": allowed_form or AllowedForm(),
@@ -161,18 +163,21 @@ def _page(
 _OPTION_LABELS = {
     "sites": lambda: _("Lists, each with the answers that count"),
     "endings": lambda: _("Endings of file names"),
-    "on_failure": lambda: _("While the virus scanner is down"),
-    "encrypted": lambda: _("Archives with a password"),
+    "on_failure": lambda: _("While the scanner is down"),
+    "encrypted": lambda: _("Mail with an archive that has a password"),
     "scored_sites": lambda: _("Lists, each with the answers that count and its points"),
     "threshold": lambda: _("Points at which a server is refused"),
     "greet_wait": lambda: _("Seconds until the greeting"),
+    "found": lambda: _("What is found"),
+    "points": lambda: _("Points at which it is spam"),
     "bad_signature": lambda: _("Mail with a broken signature"),
 }
 _CHOICE_LABELS = {
     "defer": lambda: _("senders try again later"),
     "accept": lambda: _("mail passes unsearched"),
-    "pass": lambda: _("pass"),
-    "refuse": lambda: _("are refused"),
+    "pass": lambda: _("passes"),
+    "refuse": lambda: _("is refused"),
+    "hold": lambda: _("is put on hold"),
     "note": lambda: _("passes, the result is noted"),
 }
 

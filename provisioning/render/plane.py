@@ -101,10 +101,21 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingCheck:
+    """What people send is searched. found: refuse or hold. on_failure: defer or accept. points: from which on
+    it is spam.
+    """
+
+    found: str
+    on_failure: str
+    points: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Protections:
     """on: names of antispam.protections. accepts_unscanned: mail passes while the virus scanner is down.
     refuses_encrypted: archives that cannot be looked into. refuses_bad_signatures: of DKIM. allowed: what
-    goes past all of them.
+    goes past all of them. outgoing: of those that search what people send, by name, how.
     """
 
     on: frozenset[str] = frozenset()
@@ -117,6 +128,12 @@ class Protections:
     greet_wait_seconds: int = 6
     refuses_bad_signatures: bool = False
     allowed: tuple[Allowed, ...] = ()
+    outgoing: tuple[tuple[str, OutgoingCheck], ...] = ()
+
+    @property
+    def outgoing_checks(self) -> dict[str, OutgoingCheck]:
+        """Of what is on."""
+        return {name: check for name, check in self.outgoing if name in self.on}
 
     @property
     def screens(self) -> bool:
@@ -358,6 +375,7 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.node_run / "sending", MAIL_USER, MAIL_USER, 0o755),
         Directory(layout.node_run / "forward", MAIL_USER, "postfix", 0o750),
         Directory(layout.state / "brake", MAIL_USER, MAIL_USER, 0o700),
+        Directory(layout.node_run / "outgoing-scan", "clamav", "postfix", 0o750),
         Directory(layout.node_run / "brake", MAIL_USER, MAIL_USER, 0o755),
         Directory(layout.dkim, "root", "root", 0o755),
         Directory(layout.dkim / "keys", "opendkim", "opendkim", 0o700),

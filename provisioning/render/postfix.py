@@ -74,6 +74,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         "protections": plane.protections,
         "milters": ", ".join(_milters(plane)),
         "recipient_protections": RECIPIENT_PROTECTIONS,
+        "outgoing_milter": "".join(_outgoing_milter(plane)),
         "virus_milter": "".join(_virus_milter(plane)),
         "own_addresses": sorted({"127.0.0.1", "::1", plane.layout.own_address}),
         "endings": "|".join(plane.protections.attachment_endings) or "(?!)",
@@ -126,6 +127,15 @@ def _virus_milter(plane: MailPlane) -> list[str]:
         return []
     action = "accept" if plane.protections.accepts_unscanned else "tempfail"
     return [_milter(plane.layout.virus_milter, action)]
+
+
+def _outgoing_milter(plane: MailPlane) -> list[str]:
+    """Gone itself, it does what the stricter of its checks does without its scanner."""
+    checks = plane.protections.outgoing_checks.values()
+    if not checks:
+        return []
+    waits = any(check.on_failure == "defer" for check in checks)
+    return [_milter(plane.layout.outgoing_scan, "tempfail" if waits else "accept")]
 
 
 def _milters(plane: MailPlane) -> list[str]:

@@ -12,6 +12,7 @@ from provisioning.node_programs import (
     address_blocks,
     alias_forward,
     hijack_brake,
+    outgoing_scan,
     sending_limits,
     service,
 )
@@ -25,7 +26,10 @@ PROGRAMS = {
     "hijack-brake": hijack_brake,
     "address-blocks": address_blocks,
     "alias-forward": alias_forward,
+    "outgoing-scan": outgoing_scan,
 }
+# They import a package of Debian's, which Python does not find without its site module.
+WITH_PACKAGES = ("outgoing-scan",)
 # The owner's language -> subject and body; PERCENT is replaced by the program. Other languages get English.
 _WARNING_TEXTS = {
     "pl": (
@@ -57,6 +61,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         *(_as_it_stands(module) for module in (service, *PROGRAMS.values())),
         *(_launcher(name, module) for name, module in PROGRAMS.items()),
         _forward_secret(plane),
+        _outgoing_settings(plane),
         *_syslog(plane),
         _mail_event(plane),
     ]
@@ -70,7 +75,8 @@ def _as_it_stands(module: ModuleType) -> RenderedFile:
 
 
 def _launcher(name: str, module: ModuleType) -> RenderedFile:
-    content = render("bin/launcher.j2", module=module.__name__)
+    options = "-IB" if name in WITH_PACKAGES else "-IBS"
+    content = render("bin/launcher.j2", module=module.__name__, options=options)
     return RenderedFile(path=f"bin/{name}", content=content, daemon="", mode=0o755)
 
 
@@ -78,6 +84,14 @@ def _forward_secret(plane: MailPlane) -> RenderedFile:
     """What signs the senders of mail that aliases pass on; the program runs as the mail user."""
     content, owner = f"# {HEADER}\n{plane.forward_secret}\n".encode(), MAIL_USER
     return RenderedFile("etc/forward_secret", content, daemon="", mode=0o400, owner=owner, group=owner)
+
+
+def _outgoing_settings(plane: MailPlane) -> RenderedFile:
+    """The program reads them at each message, so nothing is told."""
+    content = render(
+        "outgoing_scan.j2", checks=plane.protections.outgoing_checks, limit=plane.spam_scan_limit_bytes
+    )
+    return RenderedFile(path="etc/outgoing-scan", content=content, daemon="")
 
 
 def _quota_warning(plane: MailPlane) -> RenderedFile:

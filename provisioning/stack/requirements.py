@@ -39,6 +39,7 @@ FILES_OF_PACKAGES = {
     "/usr/sbin/opendkim": "opendkim",
     "/usr/sbin/opendmarc": "opendmarc",
     "/usr/sbin/postgrey": "postgrey",
+    "/usr/lib/python3/dist-packages/Milter/__init__.py": "python3-milter",
     "/usr/bin/spamc": "spamc",
     "/usr/bin/spamassassin": "spamassassin",
     "/usr/sbin/php-fpm8.2": "php8.2-fpm",

@@ -12,7 +12,7 @@ import pytest
 from antispam.protections import KINDS
 from provisioning.layout import Layout
 from provisioning.render.files import RenderedFile
-from provisioning.render.plane import Allowed, MailPlane, Protections
+from provisioning.render.plane import Allowed, MailPlane, OutgoingCheck, Protections
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -26,6 +26,10 @@ def mail_plane() -> MailPlane:
         dnsbl_sites=("bl.example=127.0.0.[2..11]", "bl2.example=127.0.0.2"),
         attachment_endings=("exe", "scr"),
         scored_sites=("bl.example=127.0.0.[2..11]*2", "bl2.example=127.0.0.2*1"),
+        outgoing=(
+            ("outgoing-viruses", OutgoingCheck("refuse", "defer")),
+            ("outgoing-spam", OutgoingCheck("hold", "accept", 8)),
+        ),
         allowed=(
             Allowed("192.0.2.0/24", is_network=True),
             Allowed("2001:db8::/32", is_network=True, passes_viruses=True),

@@ -21,6 +21,7 @@ PROGRAMS = (
     "sending-limits",
     "hijack-brake",
     "alias-forward",
+    "outgoing-scan",
     "spamd",
     "dovecot",
     "postfix",

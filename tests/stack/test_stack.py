@@ -50,6 +50,7 @@ def test_every_program_runs_and_every_port_answers(running: Instance) -> None:
             "sending-limits",
             "hijack-brake",
             "alias-forward",
+            "outgoing-scan",
             "spamd",
             "dovecot",
             "postfix",

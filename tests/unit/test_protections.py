@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antispam.counts import DOVECOT_LOG, MAIL_LOG, SPAMD_LOG, stopped_in
+from antispam.counts import DOVECOT_LOG, MAIL_LOG, SPAMD_LOG, SYSLOG, stopped_in
 from antispam.protections import KINDS, OF_DOMAINS, OF_RECIPIENTS, OFF_ONLY
 from provisioning.render.postfix import RECIPIENT_PROTECTIONS
 
@@ -60,6 +60,24 @@ LINES = [
         "unscanned",
         "2026-11-25T14:35:00+0100 lmtp(a@b)<1><x>: Error: program exec:/q/bin/sieve/scan (7): "
         "Terminated with non-zero exit code 70",
+    ),
+    (
+        SYSLOG,
+        "outgoing-viruses",
+        "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
+        "refused, virus Eicar; by=a@b",
+    ),
+    (
+        SYSLOG,
+        "outgoing-spam",
+        "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
+        "held, spam 9.1/8.0 A,B; by=a@b",
+    ),
+    (
+        SYSLOG,
+        "outgoing-unscanned",
+        "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
+        "passed without virus check: gone; by=a@b",
     ),
 ]
 
