@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
@@ -15,14 +16,34 @@ ALARM = "outgoing.found"
 # Nothing more was found for so long: it is over.
 QUIET = timedelta(days=1)
 _FOUND = re.compile(
-    r"^\S+ \S+ outgoing-scan\[\d+\]: [0-9A-Za-z]+: (?P<why>(?:refused|held), .*); by=(?P<who>[^ ;]+)$"
+    r"^\S+ \S+ outgoing-scan\[\d+\]: [0-9A-Za-z]+: "
+    r"(?P<why>(?:refused|held), (?P<what>virus|spam) .*); (?P<how>login|from)=(?P<who>[^ ;]*)$"
 )
 
 
-def tell_of_senders(lines: Iterable[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Find:
+    """what: "virus" or "spam". who: the address. is_login: it was sent with this login, not by the server in
+    somebody's name (a forward, an answer).
+    """
+
+    what: str
+    who: str
+    is_login: bool
+    why: str
+
+
+def finds_in(lines: Iterable[str]) -> list[Find]:
+    return [
+        Find(found["what"], found["who"], found["how"] == "login", found["why"])
+        for line in lines
+        if (found := _FOUND.match(line))
+    ]
+
+
+def tell_of_senders(finds: Iterable[Find]) -> None:
     """An alarm for each sender of whom something was refused or held, with the last reason."""
-    found = {match["who"]: match["why"] for line in lines if (match := _FOUND.match(line))}
-    for who, why in found.items():
+    for who, why in {find.who or "<>": find.why for find in finds}.items():
         raise_alarm(ALARM, about=who, why=why[:300])
     quiet = Alarm.objects.open().filter(name=ALARM, seen_at__lt=timezone.now() - QUIET)
     for about in list(quiet.values_list("about", flat=True)):

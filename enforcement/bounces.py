@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from accounts.models import Account
-from enforcement.braking import DEFAULTS, BrakeThresholds, Incident
+from enforcement.braking import Incident, threshold_of
 from maillog.models import Entry, Kind, Verdict
 
 PERIOD = timedelta(hours=1)
@@ -33,7 +33,7 @@ def whose_mail_comes_back(now: datetime) -> Iterator[Returned]:
     returned = sent.filter(verdict__in=CAME_BACK).values("login").annotate(n=Count("id"))
     logins = [row["login"] for row in returned.order_by() if row["n"] >= FEWEST_BOUNCES]
     for account in Account.objects.with_mailbox().filter(address__in=logins).select_related("domain"):
-        threshold = _threshold(account)
+        threshold = threshold_of(account, "bounces")
         last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
         mine = sent.filter(login=account.address)
         if last is not None and last.ended_at is not None:
@@ -44,13 +44,3 @@ def whose_mail_comes_back(now: datetime) -> Iterator[Returned]:
         share = numbers["back"] * 100 // numbers["all"]
         if share > threshold:
             yield Returned(account, share, threshold)
-
-
-def _threshold(account: Account) -> int:
-    """Of the account, else of its domain, else of the server."""
-    rows = BrakeThresholds.objects.filter(
-        Q(account=account) | Q(domain=account.domain_id) | Q(level="server")
-    )
-    by_level = {row.level: row.bounces for row in rows}
-    chosen = (by_level.get(level) for level in ("account", "domain", "server"))
-    return next((number for number in chosen if number is not None), DEFAULTS["bounces"])

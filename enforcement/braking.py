@@ -13,6 +13,7 @@ from accounts.rights import Right
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
+    from accounts.models import Account
 
 MEASURES: Final = ("messages", "recipients", "bounces", "spam")
 # Of people; a newsletter's account gets numbers of its own.
@@ -59,6 +60,29 @@ class BrakeThresholds(models.Model):
 
     def __str__(self) -> str:
         return str(self.account or self.domain or "server")
+
+
+def threshold_of(account: Account, measure: str) -> int:
+    """Of the account, else of its domain, else of the server."""
+    rows = BrakeThresholds.objects.filter(
+        Q(account=account) | Q(domain=account.domain_id) | Q(level="server")
+    )
+    by_level = {row.level: getattr(row, measure) for row in rows}
+    chosen = (by_level.get(level) for level in ("account", "domain", "server"))
+    return next((number for number in chosen if number is not None), DEFAULTS[measure])
+
+
+class FoundSpam(models.Model):
+    """A message that the account sent and that looked like spam. Kept for the hour in which it counts."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="found_spam_at")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.at}"
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

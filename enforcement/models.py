@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from domains.names import display_domain
-from enforcement.braking import BrakeThresholds, Incident  # noqa: F401  # they belong here
+from enforcement.braking import BrakeThresholds, FoundSpam, Incident  # noqa: F401  # they belong here
 from enforcement.querysets import CertificateQuerySet
 
 

@@ -10,8 +10,9 @@ from enforcement import actions
 
 @shared_task(name="enforcement.tasks.watch_bounces")
 def watch_bounces() -> None:
-    """A list of strangers that was bought or guessed is known by what comes back."""
+    """A list of strangers that was bought or guessed is known by what comes back, and spam by its words."""
     actions.stop_whose_mail_comes_back(by=Actor.task())
+    actions.stop_who_sends_spam(by=Actor.task())
 
 
 @shared_task(name="enforcement.tasks.lift_locks")

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from antispam.counts import LOGS, SYSLOG, stopped_in
 from antispam.models import CountedLog, ProtectionCount
-from antispam.outgoing import tell_of_senders
+from antispam.outgoing import finds_in, tell_of_senders
+from enforcement.spam_sent import note_spam
 from provisioning.hosts.base import Host
 from provisioning.models import Node
 
@@ -31,7 +32,9 @@ def count_stopped(node: Node, host: Host) -> None:
             for name, count in counted.items():
                 _add(name, count)
             if path == SYSLOG:
-                tell_of_senders(lines)
+                finds = finds_in(lines)
+                tell_of_senders(finds)
+                note_spam(finds)
 
 
 class Position(Protocol):

@@ -13,6 +13,7 @@ from enforcement.actions.braking import (
     end_incident,
     set_brake,
     stop_sending,
+    stop_who_sends_spam,
     stop_whose_mail_comes_back,
 )
 from enforcement.actions.certificates import (
@@ -57,6 +58,7 @@ __all__ = [
     "set_brake",
     "set_remote_encryption",
     "stop_sending",
+    "stop_who_sends_spam",
     "stop_whose_mail_comes_back",
     "unlock_server",
     "upload_certificate",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from django.db import transaction
 from django.db.models import Q
@@ -23,6 +24,7 @@ from audit import record as audit
 from enforcement.bounces import whose_mail_comes_back
 from enforcement.braking import MEASURES, BrakeThresholds, Incident
 from enforcement.incident_words import why
+from enforcement.spam_sent import who_sends_spam
 from qmailux_site.errors import ActionRefused
 
 ALARM = "account.hijacked"
@@ -68,13 +70,31 @@ def begin_incident(
 
 def stop_whose_mail_comes_back(*, by: Actor) -> int:
     """Returns how many were stopped. People are told by the next run of the alarms."""
+    return _stop_all("bounces", whose_mail_comes_back, by)
+
+
+def stop_who_sends_spam(*, by: Actor) -> int:
+    """As stop_whose_mail_comes_back, of what the search of outgoing mail found."""
+    return _stop_all("spam", who_sends_spam, by)
+
+
+class _Suspect(Protocol):
+    @property
+    def account(self) -> Account: ...
+    @property
+    def found(self) -> int: ...
+    @property
+    def threshold(self) -> int: ...
+
+
+def _stop_all(measure: str, suspects: Callable[[datetime], Iterable[_Suspect]], by: Actor) -> int:
     now = timezone.now()
     return sum(
         begin_incident(
-            each.account, measure="bounces", found=each.found, threshold=each.threshold, at=now, by=by
+            each.account, measure=measure, found=each.found, threshold=each.threshold, at=now, by=by
         )
         is not None
-        for each in list(whose_mail_comes_back(now))
+        for each in list(suspects(now))
     )
 
 

@@ -211,9 +211,12 @@ def _all_of(connection: socket.socket) -> bytes:
 
 
 def log_line(queue_id: str, message: Message, said: str) -> str:
-    """Whoever sent it stands last: nothing behind it can be taken for ours."""
+    """Whoever sent it stands last: nothing behind it can be taken for ours. Without a login the server sends
+    it for somebody.
+    """
     text = "".join(sign if sign.isprintable() else " " for sign in said)
-    return f"{queue_id or 'NOQUEUE'}: {text}; by={_ODD.sub('_', message.login or message.sender)[:254]}"
+    who = f"login={message.login}" if message.login else f"from={message.sender}"
+    return f"{queue_id or 'NOQUEUE'}: {text}; {_ODD.sub('_', who)[:260]}"
 
 
 def _milter(settings: Path, scanners: Scanners) -> type[Any]:

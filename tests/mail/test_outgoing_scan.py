@@ -17,7 +17,11 @@ from alarms.words import sentence_of
 from antispam.actions import set_protection
 from antispam.counts import UNSCANNED_OUTGOING
 from antispam.models import ProtectionCount
+from antispam.outgoing import finds_in
 from domains.models import Domain
+from enforcement.actions import end_incident, set_brake, stop_who_sends_spam
+from enforcement.braking import FoundSpam, Incident
+from enforcement.spam_sent import note_spam
 from provisioning.render.clamav import EICAR
 from provisioning.stopped import count_stopped
 from tests.conftest import PASSWORD
@@ -183,7 +187,7 @@ def test_AVS_08_what_is_forwarded_is_searched_and_held_for_nobody_is_there_to_be
     plane.apply()
     try:
         wire.deliver(jan.address, text=letter("zarazona", EICAR))
-        wait_until(lambda: wire.subjects(jan.address, PASSWORD) == ["zarazona"])
+        wait_until(lambda: arrived(wire, jan) == ["zarazona"])
     finally:
         set_protection("clamav", is_on=True, by=console)
         plane.apply()
@@ -191,4 +195,36 @@ def test_AVS_08_what_is_forwarded_is_searched_and_held_for_nobody_is_there_to_be
     assert len(held) == 1, plane.waiting()
     assert counted(plane, "outgoing-viruses") == 1
     assert Alarm.objects.get(name="outgoing.found").about == jan.address
-    plane.host.run(["postsuper", "-c", str(plane.layout.etc / "postfix"), "-d", held[0]])
+    plane.host.run(["postsuper", "-c", str(plane.layout.etc / "postfix"), "-d", *held])
+
+
+def test_who_sends_more_than_a_few_spam_messages_is_stopped_and_counted_anew_when_let_go(
+    wire: Wire, plane: MailInstance, console: Actor, jan: Account, ola: Account
+) -> None:
+    set_protection("outgoing-spam", is_on=True, by=console)
+    set_brake(jan, numbers={"spam": 2}, by=console)
+    plane.apply()
+    for number in range(2):
+        assert send(wire, jan, ola, letter(f"okazja {number}", GTUBE))[0] == 550
+    assert counted(plane, "outgoing-spam") == 2
+    assert stop_who_sends_spam(by=Actor.task()) == 0, "just as many as are let through"
+    assert send(wire, jan, ola, letter("okazja", GTUBE))[0] == 550
+    assert counted(plane, "outgoing-spam") == 3
+    assert stop_who_sends_spam(by=Actor.task()) == 1
+    incident = Incident.objects.get(account=jan)
+    assert (incident.measure, incident.found, incident.threshold) == ("spam", 3, 2)
+    plane.apply()
+    with pytest.raises(smtplib.SMTPException):
+        wire.submit(jan.address, PASSWORD, jan.address, ola.address, text=letter("uczciwy"))
+    end_incident(incident, by=console)
+    plane.apply()
+    assert stop_who_sends_spam(by=Actor.task()) == 0
+    assert send(wire, jan, ola, letter("znowu")) == (250, "")
+
+
+@pytest.mark.parametrize(("who", "counts"), [("login", 1), ("from", 0)])
+def test_a_forward_of_others_mail_is_nobodys_sign(jan: Account, who: str, counts: int) -> None:
+    head = "2026-11-26T13:24:07.6+01:00 vm outgoing-scan[5]: "
+    line = f"{head}4jZwhR4Q: held, spam 9.1/8.0 A; {who}={jan.address}"
+    note_spam(finds_in([line]))
+    assert FoundSpam.objects.filter(account=jan).count() == counts

@@ -65,19 +65,19 @@ LINES = [
         SYSLOG,
         "outgoing-viruses",
         "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
-        "refused, virus Eicar; by=a@b",
+        "refused, virus Eicar; login=a@b",
     ),
     (
         SYSLOG,
         "outgoing-spam",
         "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
-        "held, spam 9.1/8.0 A,B; by=a@b",
+        "held, spam 9.1/8.0 A,B; login=a@b",
     ),
     (
         SYSLOG,
         "outgoing-unscanned",
         "2026-11-26T13:24:07.629815+01:00 vm outgoing-scan[5089]: 4jZwhR4QcRzKH4N: "
-        "passed without virus check: gone; by=a@b",
+        "passed without virus check: gone; login=a@b",
     ),
 ]
 

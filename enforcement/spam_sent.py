@@ -1,0 +1,48 @@
+"""Who has sent what looks like spam, within the last hour: from what the search of outgoing mail found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+from django.utils import timezone
+
+from accounts.models import Account
+from antispam.outgoing import Find
+from enforcement.braking import FoundSpam, Incident, threshold_of
+
+PERIOD = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SpamSent:
+    account: Account
+    found: int
+    threshold: int
+
+
+def note_spam(finds: Iterable[Find]) -> None:
+    """What somebody sent with the account's login; a forward of others' mail is nobody's sign."""
+    logins = [find.who.lower() for find in finds if find.what == "spam" and find.is_login]
+    by_address = {account.address: account for account in Account.objects.filter(address__in=logins)}
+    now = timezone.now()
+    FoundSpam.objects.filter(at__lte=now - PERIOD).delete()
+    FoundSpam.objects.bulk_create(
+        FoundSpam(account=by_address[login], at=now) for login in logins if login in by_address
+    )
+
+
+def who_sends_spam(now: datetime) -> Iterator[SpamSent]:
+    """Accounts above their threshold, counted since they were let go last."""
+    recent = FoundSpam.objects.filter(at__gt=now - PERIOD)
+    suspects = recent.values_list("account", flat=True).annotate(n=Count("id")).order_by()
+    for account in Account.objects.with_mailbox().filter(pk__in=list(suspects)).select_related("domain"):
+        mine = recent.filter(account=account)
+        last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
+        if last is not None and last.ended_at is not None:
+            mine = mine.filter(at__gt=last.ended_at)
+        found, threshold = mine.count(), threshold_of(account, "spam")
+        if threshold and found > threshold:
+            yield SpamSent(account, found, threshold)
