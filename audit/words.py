@@ -59,6 +59,8 @@ ACTIONS = {
     "aliases.imported": gettext_lazy("Aliases added in bulk"),
     "app_password.added": gettext_lazy("App password made"),
     "app_password.revoked": gettext_lazy("App password revoked"),
+    "quarantine.begun": gettext_lazy("Sent by the address for suspected mail"),
+    "quarantine.ended": gettext_lazy("Sent as before again"),
     "brake.set": gettext_lazy("Thresholds of the brake set"),
     "dkim.key_added": gettext_lazy("DKIM key made"),
     "dkim.key_deleted": gettext_lazy("DKIM key deleted"),

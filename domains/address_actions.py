@@ -101,6 +101,10 @@ def delete_address(row: IPAddress, *, by: Actor) -> None:
             _("%(address)s is used by %(domains)s.")
             % {"address": fresh.address, "domains": ", ".join(users)},
         )
+    if fresh.quarantines.exists():
+        raise ActionRefused(
+            "address", _("Suspected mail leaves from %(address)s.") % {"address": fresh.address}
+        )
     if fresh.is_default:
         raise ActionRefused(
             "address",

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -16,6 +17,7 @@ from accounts.forms import PanelForm, add_refusal, carried_out
 from domains import address_actions as actions
 from domains.models import Domain, IPAddress
 from domains.views import domain_of
+from enforcement.quarantine import quarantine_of
 from provisioning.hosts import host_of
 from provisioning.life import life_of
 from provisioning.models import SERVER_SCOPE, Node
@@ -125,10 +127,15 @@ def domain_addresses(request: PanelRequest, name: str) -> HttpResponse:
     ):
         messages.success(request, _("The changes are saved."))
         return redirect("domain-addresses", domain.name)
-    values = {"domain": domain, "form": form, "life_key": domain.name}
-    return render(
-        request, "domains/domain_addresses.html", {**values, "life": life_of(domain.scope, domain.name)}
-    )
+    values = {
+        "domain": domain,
+        "form": form,
+        "quarantine": quarantine_of(domain),
+        "quarantine_url": reverse("domain-quarantine", args=[domain.name]),
+        "life": life_of(domain.scope, domain.name),
+        "life_key": domain.name,
+    }
+    return render(request, "domains/domain_addresses.html", values)
 
 
 def _add(request: PanelRequest, form: NewAddressForm) -> IPAddress:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.names import display_domain
 from enforcement.braking import BrakeThresholds, FoundSpam, Incident  # noqa: F401  # they belong here
+from enforcement.quarantine import Quarantine  # noqa: F401  # it belongs here
 from enforcement.querysets import CertificateQuerySet
 
 

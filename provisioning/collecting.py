@@ -12,6 +12,7 @@ from provisioning.blocks import ban_rows, block_rows
 from provisioning.braking import brake_rows
 from provisioning.dkim import dkim_rows
 from provisioning.encryption import names_with_encryption, remote_levels
+from provisioning.quarantine import quarantined_logins
 from provisioning.render import postfix
 from provisioning.scripts import script_rows
 from provisioning.sending import sending_rows
@@ -72,6 +73,16 @@ def put_brake(out: Collector, names: Iterable[str] | None = None) -> None:
         out.put("brake", (row[0], row))
         if row[3] and row[0] not in out.entries["lock_login"]:
             out.put("lock_login", postfix.sending_stopped_entry(row[0]))
+
+
+def put_quarantine(out: Collector) -> None:
+    """After the senders: whatever a quarantined account may send as leaves by another service."""
+    ways = quarantined_logins()
+    if not ways:
+        return
+    for address, logins in out.entries["senders"].items():
+        if way := ways.get(str(logins)):
+            out.put("sender_transport", postfix.sender_transport_entry(address, *way))
 
 
 def put_blocks(out: Collector, names: Iterable[str] | None = None) -> None:

@@ -24,6 +24,7 @@ from provisioning.collecting import (
     put_brake,
     put_dkim,
     put_encryption,
+    put_quarantine,
     put_scripts,
     put_sending,
     put_smarthost_logins,
@@ -42,6 +43,7 @@ from provisioning.facts import (
 )
 from provisioning.node_programs.sending_limits import EVERY_ACCOUNT
 from provisioning.outbox import ALWAYS_ACCEPTED, SERVER_ENCRYPTION, SERVER_LOCK
+from provisioning.quarantine import quarantined_in
 from provisioning.render import dovecot, postfix
 from qmailux_site.errors import UnsafeValue
 
@@ -68,7 +70,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     `expand`.
     """
     names, addresses = _split(keys)
-    addresses |= _aliases_through(names)
+    addresses |= _aliases_through(names) | quarantined_in(names)
     addresses = _with_dependants(addresses)
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(addresses | {f"@{name}" for name in names})
@@ -86,6 +88,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     put_dkim(out, names)
     put_sending(out, names | addresses)
     put_brake(out, names | addresses)
+    put_quarantine(out)
     put_blocks(out, names)
     put_smarthost_logins(out, names | addresses | {f"@{name}" for name in names})
     touched = (names | addresses) - set(out.broken)
@@ -146,6 +149,7 @@ def _all_entries(hostname: str) -> Desired:
         facts.load(batch)
         for address in batch:
             _guarded(out, address, partial(_address_entries, out, address, facts))
+    put_quarantine(out)
     _server_entries(out, hostname, facts_of_hostname(hostname))
     _server_lock_entries(out)
     put_encryption(out)

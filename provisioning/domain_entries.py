@@ -36,7 +36,7 @@ def put_sender_transport(out: Collector, name: str, domain: DomainFact) -> None:
         service = postfix.outgoing_service(number)
     else:
         return
-    out.put("sender_transport", postfix.sender_transport_entry(name, service, domain.smarthost))
+    out.put("sender_transport", postfix.sender_transport_entry(f"@{name}", service, domain.smarthost))
 
 
 def put_relay_recipient(out: Collector, address: str, domain: DomainFact, facts: Facts) -> None:

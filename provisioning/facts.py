@@ -16,6 +16,7 @@ from antispam.models import DomainProtection
 from domains.models import Domain, DomainAlias, IPAddress, Smarthost
 from provisioning.layout import home_of_account
 from provisioning.outbox import ALWAYS_ACCEPTED
+from provisioning.quarantine import quarantined_domains
 
 
 class Fate(IntEnum):
@@ -128,6 +129,7 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
     addresses: dict[int | None, AddressFact] = {
         pk: AddressFact(pk, hostname) for pk, hostname in IPAddress.objects.values_list("pk", "hostname")
     }
+    quarantined = quarantined_domains()
     smarthosts = {row.domain_id: row.next_hop for row in Smarthost.objects.filter(domain__in=names)}
     return [
         DomainFact(
@@ -136,7 +138,7 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
             lock=FATE_OF_MODE[domain.lock_mode] if domain.state == State.LOCKED else None,
             alias_names=tuple(names[domain.pk]),
             inbound=addresses.get(domain.inbound_address_id),
-            outbound=addresses.get(domain.outbound_address_id),
+            outbound=addresses.get(quarantined.get(domain.pk) or domain.outbound_address_id),
             protections=tuple(protections[domain.pk]),
             smarthost=smarthosts.get(domain.pk, ""),
             relay=_relay_fact(domain) if domain.is_relay else None,

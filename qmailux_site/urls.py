@@ -35,7 +35,7 @@ from antispam.views import preferences as spam
 from audit import views as audit
 from domains import address_views, dns_views, home_views, name_views, relay_views, smarthost_views
 from domains import views as domain_views
-from enforcement.views import blocks, certificates, encryption, incidents, locks
+from enforcement.views import blocks, certificates, encryption, incidents, locks, quarantine
 from maillog import debug_views, figure_views
 from maillog import views as trace
 from provisioning import queue_views
@@ -165,6 +165,12 @@ urlpatterns = [
     path("server/incidents/", incidents.incidents, name="incidents"),
     path("domain/<str:name>/incidents/", incidents.domain_incidents, name="domain-incidents"),
     path("domain/<str:name>/accounts/<int:pk>/brake/", incidents.account_brake, name="account-brake"),
+    path(
+        "domain/<str:name>/accounts/<int:pk>/quarantine/",
+        quarantine.account_quarantine,
+        name="account-quarantine",
+    ),
+    path("domain/<str:name>/quarantine/", quarantine.domain_quarantine, name="domain-quarantine"),
     path("incidents/<int:pk>/", incidents.incident, name="incident"),
     path("incidents/<int:pk>/end/", incidents.incident_end, name="incident-end"),
     path("server/locks/", locks.locks, name="locks"),

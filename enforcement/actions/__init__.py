@@ -31,6 +31,7 @@ from enforcement.actions.encryption import (
     set_remote_encryption,
 )
 from enforcement.actions.guessing import Failure, note_failures, note_panel_guessing
+from enforcement.actions.quarantine import begin_quarantine, end_quarantine
 from enforcement.actions.server_lock import lift_locks_that_are_over, lock_server, unlock_server
 
 __all__ = [
@@ -40,9 +41,11 @@ __all__ = [
     "answer_request",
     "begin_encryption_that_is_due",
     "begin_incident",
+    "begin_quarantine",
     "delete_certificate",
     "delete_remote_encryption",
     "end_incident",
+    "end_quarantine",
     "fetch_again",
     "is_in",
     "lift_block",

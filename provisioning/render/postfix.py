@@ -27,7 +27,7 @@ MAPS = (
     "lock_reject",  # recipient address or domain -> 550
     "lock_defer",  # recipient address or domain -> 450
     "lock_login",  # login, its domain, or "*" for all -> 535
-    "sender_transport",  # "@domain" -> the service that sends its mail, and where to
+    "sender_transport",  # "@domain", or an address -> the service that sends its mail, and where to
     "smarthost_login",  # "@domain", or the server's next hop -> user:password there
     "protections",  # domain -> what its recipients meet in place of the server's checks
     "encryption_login",  # login, its domain, or "*" for all -> no session without TLS
@@ -264,9 +264,9 @@ def sender_entry(address: str, logins: Iterable[str]) -> Entry:
     return quoting.map_key(address), _address_list(logins)
 
 
-def sender_transport_entry(name: str, service: str, next_hop: str = "") -> Entry:
-    """Mail with a sender in the domain leaves by the service: to the next hop, or directly."""
-    return quoting.map_key(f"@{name}"), quoting.map_value(f"{service}:{next_hop}")
+def sender_transport_entry(sender: str, service: str, next_hop: str = "") -> Entry:
+    """``sender``: an address, or "@domain". Its mail leaves by the service: to the next hop, or directly."""
+    return quoting.map_key(sender), quoting.map_value(f"{service}:{next_hop}")
 
 
 def smarthost_login_entry(key: str, user: str, password: str) -> Entry:

@@ -12,6 +12,7 @@ import ssl
 import pytest
 from cryptography import x509
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from accounts import actions
 from accounts.actor import Actor
@@ -390,3 +391,73 @@ def test_listed_address_raises_an_alarm_with_its_domains_and_another_address(
     world.records.pop(("11.0.0.127.bl.lists.example", "A"))
     assert look_up_addresses(by=Actor.task()) == []
     assert not Alarm.objects.open().filter(name="address.listed").exists()
+
+
+@pytest.fixture
+def suspected(plane: MailInstance) -> IPAddress:
+    row = add_address(plane, "127.0.0.13", "podejrzane.mx.example")
+    address_actions.edit_address(row, state="quarantine", by=Actor.console())
+    return row
+
+
+def by_click(client: Client, path: str, *, on: bool) -> None:
+    assert client.post(path, {"on": "yes" if on else "no"}).status_code == 302
+
+
+def assert_full_apply_changes_no_way(plane: MailInstance) -> None:
+    done = plane.applier().apply_all()
+    assert "sender_transport" not in {**done.upserts, **done.deletes}
+
+
+@pytest.mark.usefixtures("plain_static")
+def test_suspected_mail_of_an_account_leaves_by_the_address_for_it_and_as_before_afterwards(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, suspected: IPAddress, root: Account
+) -> None:
+    console = Actor.console()
+    domain = Domain.objects.get(name="alfa.example")
+    actions.add_alias(domain=domain, localpart="biuro", targets=[alfa.address], by=console)
+    colleague = actions.add_account(domain=domain, localpart="ola", password=PASSWORD, by=console)
+    plane.apply()
+    click = f"/domain/alfa.example/accounts/{alfa.pk}/quarantine/"
+    by_click(logged_in(root), click, on=True)
+    plane.apply()
+    assert_full_apply_changes_no_way(plane)
+    sends(wire, alfa, "a@remote1.example", host="127.0.0.11")
+    with smtplib.SMTP("127.0.0.11", 587) as client:
+        client.starttls(context=client_context())
+        wire.smtp_login(client, alfa.address, PASSWORD)
+        client.sendmail("biuro@alfa.example", ["b@remote1.example"], letter("Jako biuro").encode())
+    sends(wire, colleague, "c@remote1.example", host="127.0.0.11")
+    for recipient in ("a@remote1.example", "b@remote1.example"):
+        found = arrived(world, recipient)
+        assert (found.peer, found.helo) == ("127.0.0.13", "podejrzane.mx.example")
+    assert_left_by(arrived(world, "c@remote1.example"), "127.0.0.11", "mail.alfa.example")
+    with pytest.raises(ActionRefused, match="Suspected mail leaves"):
+        address_actions.delete_address(suspected, by=console)
+    by_click(logged_in(root), click, on=False)
+    plane.apply()
+    sends(wire, alfa, "d@remote1.example", host="127.0.0.11")
+    assert_left_by(arrived(world, "d@remote1.example"), "127.0.0.11", "mail.alfa.example")
+
+
+@pytest.mark.usefixtures("plain_static")
+def test_suspected_mail_of_a_domain_leaves_by_the_address_for_it_and_as_before_afterwards(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, suspected: IPAddress, root: Account
+) -> None:
+    by_click(logged_in(root), "/domain/alfa.example/quarantine/", on=True)
+    plane.apply()
+    sends(wire, alfa, "a@remote1.example", host="127.0.0.11")
+    found = arrived(world, "a@remote1.example")
+    assert (found.peer, found.helo) == ("127.0.0.13", "podejrzane.mx.example")
+    assert_full_apply_changes_no_way(plane)
+    call_command("ip", "quarantine", "alfa.example", "--off")
+    plane.apply()
+    sends(wire, alfa, "b@remote1.example", host="127.0.0.11")
+    assert_left_by(arrived(world, "b@remote1.example"), "127.0.0.11", "mail.alfa.example")
+
+
+def test_without_an_address_for_suspected_mail_the_click_is_refused_with_the_reason(
+    plane: MailInstance, alfa: Account
+) -> None:
+    with pytest.raises(CommandError, match="No address is kept for suspected mail"):
+        call_command("ip", "quarantine", alfa.address)

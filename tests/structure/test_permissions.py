@@ -157,6 +157,8 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "incident": (302, 404, 200, 404, 200),
     "incident-end": (302, 405, 405, 405, 405),
     "account-brake": (302, 404, 200, 404, 200),
+    "account-quarantine": (302, 403, 403, 403, 405),
+    "domain-quarantine": (302, 403, 403, 403, 405),
     "domain-sending": (302, 404, 200, 404, 200),
     "account-sending": (302, 404, 200, 404, 200),
     "server-sending": (302, 403, 403, 403, 200),

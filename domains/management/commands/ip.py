@@ -9,10 +9,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from accounts.actions import levels
 from accounts.actor import Actor
+from accounts.naming import account_named
 from domains import address_actions as actions
 from domains.models import Domain, IPAddress
 from domains.naming import domain_named
+from enforcement.actions import begin_quarantine, end_quarantine
 from provisioning.hosts import host_of
 from provisioning.models import SERVER_SCOPE, Node
 from provisioning.presence import is_local, local_networks, look_at_addresses
@@ -30,6 +33,7 @@ class Command(SubcommandCommand):
         "delete": "delete an address that no domain uses",
         "default": "mail of domains without an own address leaves from this one",
         "assign": "give a domain an address of its own",
+        "quarantine": "what an account or a domain sends leaves by the address for suspected mail",
         "check": "look whether the machine has the addresses and whether DNS names them",
     }
 
@@ -116,6 +120,22 @@ class Command(SubcommandCommand):
             f"assigned {domain.name}: in {inbound or 'as before'}, out {outbound or 'as before'}"
         )
         self.say_life(domain.scope, domain.name)
+
+    def add_quarantine_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("who", help="an account's address, or a domain")
+        parser.add_argument("--off", action="store_true", help="it leaves as before")
+
+    def verb_quarantine(self, options: dict[str, Any]) -> None:
+        who = options["who"]
+        owner = account_named(who) if "@" in who else domain_named(who)
+        if options["off"]:
+            end_quarantine(owner, by=Actor.console())
+            self.stdout.write(f"{owner}: leaves as before")
+        else:
+            row = begin_quarantine(owner, by=Actor.console())
+            self.stdout.write(f"{owner}: leaves by {row.address.address}")
+        key = owner.name if isinstance(owner, Domain) else owner.address
+        self.say_life(levels.scope_of(owner), key)
 
     def add_check_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser)

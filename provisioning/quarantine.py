@@ -1,0 +1,41 @@
+"""By which service the mail of quarantined accounts leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domains.models import Smarthost
+from enforcement.quarantine import Quarantine
+from provisioning.render import postfix
+
+Way = tuple[str, str]
+
+
+def quarantined_logins() -> dict[str, Way]:
+    """Login -> the service, and the next hop of its domain's smarthost ("" without one). They are few."""
+    rows = Quarantine.objects.exclude(account=None)
+    logins = dict(rows.values_list("account__address", "address_id"))
+    if not logins:
+        return {}
+    smarthosts = Smarthost.objects.filter(domain__in=rows.values("account__domain"))
+    next_hops = {row.domain_id: row.next_hop for row in smarthosts}
+    domains = dict(rows.values_list("account__address", "account__domain"))
+    return {login: _way(number, next_hops.get(domains[login], "")) for login, number in logins.items()}
+
+
+def _way(number: int, next_hop: str) -> Way:
+    if next_hop:
+        return postfix.smarthost_service(number), next_hop
+    return postfix.outgoing_service(number), ""
+
+
+def quarantined_in(names: Iterable[str]) -> set[str]:
+    """Accounts of these domains, whose smarthost may have changed."""
+    rows = Quarantine.objects.filter(account__domain__name__in=list(names))
+    return set(rows.values_list("account__address", flat=True))
+
+
+def quarantined_domains() -> dict[int, int]:
+    """Domain -> address, by their keys."""
+    rows = Quarantine.objects.exclude(domain=None)
+    return {domain: address for domain, address in rows.values_list("domain_id", "address_id") if domain}
