@@ -17,6 +17,7 @@ from domains.actions import add_domain_alias
 from domains.models import IPAddress
 from enforcement.actions import stop_sending
 from maillog.models import Entry, Party, Role
+from provisioning.authority import ensure_certificate
 from provisioning.models import Node
 from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in, plain_static
@@ -369,10 +370,11 @@ def traced(account: Account) -> Entry:
 @pytest.fixture
 def paths(firma: object, ala: Account, pola: Account, console: Actor) -> dict[str, str]:
     assert ala.domain is not None
-    certificate = settings.QMAILUX_LAYOUT.tls / "ca.crt"
-    if not certificate.exists():
-        certificate.parent.mkdir(parents=True, exist_ok=True)
-        certificate.write_text("a certificate")
+    # A real one: tests that come after in this process read it.
+    layout = settings.QMAILUX_LAYOUT
+    for folder in (layout.secrets, layout.tls):
+        folder.mkdir(parents=True, exist_ok=True)
+    ensure_certificate(layout)
     owner = Actor(real=ala, channel="panel")
     app_password, _shown = actions.add_app_password(ala, name="Telefon", by=owner)
     alias = actions.add_alias(domain=ala.domain, localpart="biuro", targets=[ala.address], by=console)
