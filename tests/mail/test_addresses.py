@@ -155,6 +155,21 @@ def test_IPS_02_domain_alias_and_capital_letters_follow_their_domain(
     assert (arrival.peer, arrival.helo) == ("127.0.0.11", "mail.alfa.example")
 
 
+def test_a_notice_of_failure_names_the_server_as_the_docs_say(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account
+) -> None:
+    world.refusals["zly@remote1.example"] = "550 5.1.1 nie ma takiego"
+    sends(wire, alfa, "zly@remote1.example", host="127.0.0.11")
+    wait_until(lambda: wire.subjects(alfa.address, PASSWORD) == ["Undelivered Mail Returned to Sender"])
+    with wire.imap(alfa.address, PASSWORD) as client:
+        client.select("INBOX", readonly=True)
+        found = client.fetch("1", "(BODY.PEEK[])")[1][0]
+    assert isinstance(found, tuple)
+    notice = found[1].decode("utf-8", "replace")
+    assert f"MAILER-DAEMON@{SERVER}" in notice
+    assert f"Reporting-MTA: dns; {SERVER}" in notice
+
+
 def test_moved_domain_leaves_by_the_new_address_at_once_and_nothing_is_reloaded(
     wire: Wire, plane: MailInstance, world: World, alfa: Account
 ) -> None:
