@@ -382,7 +382,7 @@ def _has_taught(plane: MailInstance, account: Account, count: int) -> bool:
 
 
 def _is_empty(wire: Wire, account: Account, folder: str) -> bool:
-    return not wire.subjects(account.address, PASSWORD, folder)
+    return wire.count(account.address, PASSWORD, folder) == 0
 
 
 def _has_receipts(plane: MailInstance, account: Account, count: int) -> bool:

@@ -181,13 +181,20 @@ class Wire:
             client.close()
 
     def messages(self, login: str, password: str, folder: str = "INBOX") -> list[EmailMessage]:
-        """Everything in a folder, over IMAP."""
+        """Everything in a folder, over IMAP; without what another session removes meanwhile."""
         with self.imap(login, password) as client:
             status, _ = client.select(f'"{folder}"', readonly=True)
             if status != "OK":
                 return []
             _, (numbers,) = client.search(None, "ALL")
-            return [_parsed(_fetched(client, number.decode())) for number in numbers.split()]
+            parts = (client.fetch(number.decode(), "(RFC822)")[1][0] for number in numbers.split())
+            return [_parsed(part[1]) for part in parts if isinstance(part, tuple)]
+
+    def count(self, login: str, password: str, folder: str) -> int:
+        """How many messages a folder holds, by its STATUS."""
+        with self.imap(login, password) as client:
+            found = client.status(f'"{folder}"', "(MESSAGES)")[1][0]
+        return int(found.rpartition(b"MESSAGES ")[2].rstrip(b")"))
 
     def subjects(self, login: str, password: str, folder: str = "INBOX") -> list[str]:
         return [str(message["Subject"]) for message in self.messages(login, password, folder)]
@@ -243,12 +250,6 @@ def letter(subject: str, body: str = "Dzień dobry", *, headers: Sequence[str] =
         message[name] = value.strip()
     message.set_content(body, cte="quoted-printable")
     return message.as_bytes().decode("ascii")
-
-
-def _fetched(client: imaplib.IMAP4, number: str) -> bytes:
-    part = client.fetch(number, "(RFC822)")[1][0]
-    assert isinstance(part, tuple)
-    return part[1]
 
 
 def _parsed(raw: bytes) -> EmailMessage:
