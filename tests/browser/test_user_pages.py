@@ -55,7 +55,7 @@ def places(people: dict[str, Account]) -> list[Place]:
     code = SmsMessage.objects.get().text[:6]
     actions.confirm_notification_number(pola, code=code, by=by)
     actions.set_notification_number(pola, number="+48601234568", by=by)
-    for state, error in (("sent", ""), ("failed", "The gateway answered 503."), ("no_quota", "")):
+    for state, error in (("sent", ""), ("failed", "answered 503"), ("no_quota", "")):
         SmsMessage.objects.create(
             account=pola, kind="mail", state=state, number="+48601234567", error=error, attempts=5
         )
