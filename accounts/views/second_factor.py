@@ -111,7 +111,7 @@ def second_factor_off(request: PanelRequest) -> HttpResponse:
     if not form.is_valid():
         return _on_page(request, form)
     actions.turn_off_second_factor(request.user, by=request.actor)
-    messages.success(request, _("The second factor is off: your password alone opens panel and mailbox."))
+    messages.success(request, _("Two-step login is off: your password alone opens panel and mailbox."))
     return redirect("second-factor")
 
 
