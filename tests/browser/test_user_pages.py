@@ -4,6 +4,8 @@ others.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser
@@ -31,6 +33,8 @@ WITH_LIFE = (
     "/spam/",
     "/notifications/",
 )
+HEIGHT = 'document.querySelector("main").getBoundingClientRect().height'
+REASON = "mx.example: postmap: fatal: open accounts.lmdb: " + "no space left, " * 9 + "given up"
 GATEWAY = "http://127.0.0.1:9/?to={digits}&text={text}"
 
 
@@ -87,6 +91,33 @@ def test_nothing_moves_when_a_change_goes_live_or_a_result_comes(
         for path in WITH_LIFE:
             _go_live(visited, path)
         _get_result(visited, people["pola"])
+
+
+@pytest.mark.parametrize("saved_ago", [timedelta(0), timedelta(days=100)], ids=["now", "long-ago"])
+def test_nothing_moves_when_a_change_fails_and_its_reason_is_a_click_away(
+    live_server: LiveServer, browser: Browser, people: dict[str, Account], saved_ago: timedelta
+) -> None:
+    Change.objects.update(created_at=timezone.now() - saved_ago)
+    with visit(browser, live_server.url, people, "pola", Look(360, "light", "pl")) as visited:
+        for path in WITH_LIFE:
+            _fail(visited, path)
+
+
+def _fail(visited: Visit, path: str) -> None:
+    Change.objects.update(error="")
+    visited.goto(path)
+    visited.page.wait_for_selector(".life.pending")
+    height = visited.page.evaluate(HEIGHT)
+    Change.objects.update(error=REASON)
+    visited.page.wait_for_selector(".life.failed")
+    visited.is_still(path)
+    assert visited.page.evaluate(HEIGHT) == height, path
+    reason = visited.page.locator(".life .why")
+    assert not reason.is_visible()
+    visited.page.locator(".life summary").click()
+    assert reason.inner_text() == REASON
+    visited.goto(path)
+    assert visited.page.locator(".life .why").is_visible(), "known from the start, it is shown at once"
 
 
 def _go_live(visited: Visit, path: str) -> None:
