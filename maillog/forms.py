@@ -64,7 +64,7 @@ class TraceForm(PanelForm):
 class OwnTraceForm(TraceForm):
     """For the owner of a mailbox, who finds by the same words and knows no ids."""
 
-    q = forms.CharField(required=False, max_length=998, label=_("An address or a word of the subject"))
+    q = forms.CharField(required=False, max_length=998, label=_("Address or subject"))
 
 
 class DebugForm(PanelForm):

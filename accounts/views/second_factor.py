@@ -142,5 +142,5 @@ def _key(device: TOTPDevice) -> str:
 
 
 def _picture(url: str) -> SafeString:
-    svg = segno.make(url, micro=False).svg_inline(scale=5, dark="#000", light="#fff")
+    svg = segno.make(url, micro=False).svg_inline(omitsize=True, dark="#000", light="#fff")
     return mark_safe(svg)  # noqa: S308  # drawn by segno: squares, nothing of the text

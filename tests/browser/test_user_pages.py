@@ -33,6 +33,9 @@ WITH_LIFE = (
     "/spam/",
     "/notifications/",
 )
+CUT_OFF = """[...document.querySelectorAll(".qr path")].map((path) => [
+    path.getBoundingClientRect(), path.closest("svg").getBoundingClientRect()
+]).filter(([part, whole]) => part.right > whole.right + 1 || part.bottom > whole.bottom + 1)"""
 HEIGHT = 'document.querySelector("main").getBoundingClientRect().height'
 REASON = "mx.example: postmap: fatal: open accounts.lmdb: " + "no space left, " * 9 + "given up"
 GATEWAY = "http://127.0.0.1:9/?to={digits}&text={text}"
@@ -91,6 +94,14 @@ def test_nothing_moves_when_a_change_goes_live_or_a_result_comes(
         for path in WITH_LIFE:
             _go_live(visited, path)
         _get_result(visited, people["pola"])
+
+
+def test_the_code_to_scan_is_whole(
+    live_server: LiveServer, browser: Browser, people: dict[str, Account]
+) -> None:
+    with visit(browser, live_server.url, people, "pola", Look(390, "dark", "pl")) as visited:
+        visited.goto("/second-factor/")
+        assert visited.page.evaluate(CUT_OFF) == []
 
 
 @pytest.mark.parametrize("saved_ago", [timedelta(0), timedelta(days=100)], ids=["now", "long-ago"])
