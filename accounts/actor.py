@@ -131,7 +131,7 @@ class Actor:
         the own name.
         """
         if self.acting_as is not None:
-            sentence = _("Passwords and the second factor are not changed on behalf of somebody else.")
+            sentence = _("Passwords and two-step login are not changed on behalf of somebody else.")
             raise NotAllowed(sentence)
 
     def must_write(self) -> None:

@@ -108,8 +108,8 @@ def _doors(account: Account) -> Iterator[Finding]:
         text = _("Somebody else set the password: the panel asks for an own one at the next login.")
         yield Finding("note", text)
     if account.second_factor_at is not None and not account.app_passwords.exists():
-        text = _("The second factor is on and there is no app password: no mail program can log in.")
-        remedy = Remedy(_("Turn the second factor off"), "account-second-factor-off", "", posts=True)
+        text = _("Two-step login is on and there is no app password: no mail program can log in.")
+        remedy = Remedy(_("Turn two-step login off"), "account-second-factor-off", "", posts=True)
         yield Finding("bad", text, remedy)
     last = account.last_logins.order_by("-at").first()
     if last is None:
@@ -164,7 +164,7 @@ def _failed_login(account: Account, attempt: dict[str, str]) -> Finding:
     )
     if attempt["reason"] == "password" and needs_app_password:
         text = _(
-            "The last login failed (%(service)s, %(time)s, from %(source)s): the second factor is on, so a"
+            "The last login failed (%(service)s, %(time)s, from %(source)s): two-step login is on, so a"
             " mail program needs an app password, not the main one."
         )
         return Finding("bad", text % where, Remedy(_("Look at the app passwords"), "account", ""))

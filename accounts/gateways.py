@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from django.utils.translation import gettext as _
 
 from accounts.notifying import SmsGateway
+from accounts.smsfaults import SmsFault, answered
 from qmailux_site.errors import ActionRefused
 
 SECONDS = 15
@@ -27,12 +28,13 @@ SendMail = Callable[[str, str, str], None]
 
 
 class NotSent(Exception):
-    """Worth another try. The text is shown to the owner of the account: it holds neither addresses nor keys
-    of the gateway. detail: what the gateway answered, for the superadmin.
+    """Worth another try. code: of accounts.smsfaults, which the owner of the account is told in words: it
+    holds neither addresses nor keys of the gateway. detail: what the gateway answered, for the superadmin.
     """
 
-    def __init__(self, sentence: str, *, detail: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, *, detail: str = "") -> None:
+        super().__init__(code)
+        self.code = str(code)
         self.detail = "".join(filter(str.isprintable, detail))[:MOST_DETAIL]
 
 
@@ -41,19 +43,21 @@ class HttpGateway:
     """One request to somebody's web service."""
 
     settings: SmsGateway
+    seconds: float = SECONDS
 
     def send(self, number: str, text: str, _send_mail: SendMail | None) -> None:
         try:
-            with _opener().open(self._request(number, text), timeout=SECONDS) as answer:
+            with _opener().open(self._request(number, text), timeout=self.seconds) as answer:
                 status, content = answer.status, answer.read(MOST_ANSWER_BYTES)
         except urllib.error.HTTPError as error:
-            sentence = _("The gateway answered %(status)d.") % {"status": error.code}
-            raise NotSent(sentence, detail=_body(error)) from None
+            raise NotSent(answered(error.code), detail=_body(error)) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotSent(_("The gateway cannot be reached."), detail=_cause(error)) from error
-        answered, wanted = content.decode("utf-8", "replace"), self.settings.answer_contains
-        if status >= 300 or (wanted and wanted not in answered):
-            raise NotSent(_("The gateway did not take the message."), detail=answered)
+            raise NotSent(_fault(error), detail=_cause(error)) from error
+        said, wanted = content.decode("utf-8", "replace"), self.settings.answer_contains
+        if status >= 300:
+            raise NotSent(answered(status), detail=said)
+        if wanted and wanted not in said:
+            raise NotSent(SmsFault.NOT_TAKEN, detail=said)
 
     def _request(self, number: str, text: str) -> urllib.request.Request:
         values = values_of(number, text)
@@ -169,9 +173,18 @@ def _body(error: urllib.error.HTTPError) -> str:
         return ""
 
 
+def _fault(error: Exception) -> SmsFault:
+    return SmsFault.TIMED_OUT if isinstance(_reason(error), TimeoutError) else SmsFault.UNREACHABLE
+
+
+def _reason(error: Exception) -> object:
+    """urllib wraps what went wrong until the request is sent, and nothing after that."""
+    return error.reason if isinstance(error, urllib.error.URLError) else error
+
+
 def _cause(error: Exception) -> str:
     """Why there was no answer. A ValueError repeats the URL, which may hold a key."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    reason = _reason(error)
     return str(reason) if isinstance(reason, OSError) else type(error).__name__
 
 

@@ -87,8 +87,8 @@ def _sentence(notice: Notice) -> str:
     detail = {"name": notice.detail}
     return {
         Notice.Kind.PASSWORD: _("Your password was changed."),
-        Notice.Kind.SECOND_FACTOR_ON: _("The second factor was turned on."),
-        Notice.Kind.SECOND_FACTOR_OFF: _("The second factor was turned off."),
+        Notice.Kind.SECOND_FACTOR_ON: _("Two-step login was turned on."),
+        Notice.Kind.SECOND_FACTOR_OFF: _("Two-step login was turned off."),
         Notice.Kind.APP_PASSWORD: _("The app password “%(name)s” was made.") % detail,
         Notice.Kind.FORWARDING: _("Your mail is now forwarded to %(name)s.") % detail,
         Notice.Kind.IMPERSONATION: _("%(name)s acts for you in your panel.") % detail,

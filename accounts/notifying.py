@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.smsfaults import fault_in_words
+
 DEFAULT_AN_HOUR = 5
 
 
@@ -64,7 +66,9 @@ class SmsGateway(models.Model):
 
 
 class SmsTrial(models.Model):
-    """The superadmin tried a gateway. detail: what it answered, which owners of accounts are not shown."""
+    """The superadmin tried a gateway. fault: a code of accounts.smsfaults. detail: what it answered, which
+    owners of accounts are not shown.
+    """
 
     gateway = models.ForeignKey(SmsGateway, models.CASCADE, related_name="trials")
     number = models.CharField(max_length=16)
@@ -80,6 +84,10 @@ class SmsTrial(models.Model):
 
     def __str__(self) -> str:
         return f"{self.gateway_id} {self.number}"
+
+    @property
+    def fault_in_words(self) -> str:
+        return fault_in_words(self.fault)
 
 
 class Notification(models.Model):
@@ -143,7 +151,9 @@ class NoticedMail(models.Model):
 
 
 class SmsMessage(models.Model):
-    """One SMS on its way, or sent. next_try_at: None once nothing more is tried."""
+    """One SMS on its way, or sent. next_try_at: None once nothing more is tried. error: why it was not sent
+    so far, a code of accounts.smsfaults.
+    """
 
     class Kind(models.TextChoices):
         CODE = "code", _("code")
@@ -179,3 +189,7 @@ class SmsMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.state}"
+
+    @property
+    def error_in_words(self) -> str:
+        return fault_in_words(self.error)

@@ -138,8 +138,8 @@ def _try(message: SmsMessage, settings: SmsGateway, send_mail: SendMail | None) 
     try:
         gateway_of(settings).send(message.number, message.text, send_mail)
     except NotSent as error:
-        _note_failure(message, str(error), now)
-        log.warning("sms not sent message=%s gateway=%s: %s", message.pk, settings.name, error)
+        _note_failure(message, error.code, now)
+        log.warning("sms not sent message=%s gateway=%s: %s", message.pk, settings.name, error.code)
         return False
     message.state, message.sent_at, message.next_try_at = SmsMessage.State.SENT, timezone.now(), None
     message.error = message.text = ""
@@ -147,11 +147,11 @@ def _try(message: SmsMessage, settings: SmsGateway, send_mail: SendMail | None) 
     return True
 
 
-def _note_failure(message: SmsMessage, error: str, now: datetime) -> None:
+def _note_failure(message: SmsMessage, code: str, now: datetime) -> None:
     is_last = message.attempts >= len(PAUSES)
     if message.kind == SmsMessage.Kind.CODE and now - message.made_at > CODE_GIVEN_UP_AFTER:
         is_last = True
-    message.error = error[:300]
+    message.error = code
     if is_last:
         message.state, message.next_try_at, message.text = SmsMessage.State.FAILED, None, ""
     else:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.gateways import NotSent, SendMail, gateway_of
 from accounts.notifying import SmsTrial
+from accounts.smsfaults import SmsFault
 from domains.models import Domain
-from qmailux_site.errors import ActionRefused
 
 # Nobody waits for an answer any longer.
 GIVEN_UP_AFTER = timedelta(minutes=10)
@@ -35,9 +34,7 @@ def _try(trial: SmsTrial, mailer: Callable[[Domain], SendMail] | None) -> None:
         send_mail = mailer(_domain()) if mailer else None
         gateway_of(trial.gateway).send(trial.number, trial.text, send_mail)
     except NotSent as error:
-        trial.fault, trial.detail = str(error)[:300], error.detail[:300]
-    except ActionRefused as refusal:
-        trial.fault = refusal.message[:300]
+        trial.fault, trial.detail = error.code, error.detail[:300]
     trial.is_sent = not trial.fault
     trial.done_at = timezone.now()
     trial.save(update_fields=["fault", "detail", "is_sent", "done_at"])
@@ -47,5 +44,5 @@ def _domain() -> Domain:
     """Mail to a gateway leaves as mail of some domain does; here of the oldest."""
     found = Domain.objects.hosted().order_by("pk").first()
     if found is None:
-        raise ActionRefused("", _("There is no domain yet that the mail could be sent from."))
+        raise NotSent(SmsFault.NO_DOMAIN)
     return found

@@ -8,6 +8,7 @@ from django.utils.translation import override
 
 from accounts.gateways import NotSent, SendMail, gateway_of
 from accounts.notifying import SmsGateway
+from accounts.smsfaults import fault_in_words
 from accounts.smstext import one_sms, plain_letters
 from alarms import delivery
 from alarms.delivery import NotDelivered
@@ -32,7 +33,10 @@ def send_texts(kind: str, send_mail: SendMail | None = None) -> int:
         try:
             gateway_of(chosen).send(message.recipient, text_of(message), send_mail)
         except NotSent as error:
-            raise NotDelivered(f"{chosen.name}: {error}") from error
+            # What a web service answers may repeat a key of ours.
+            detail = error.detail if chosen.kind == SmsGateway.Kind.MAIL else ""
+            sentence = f"{chosen.name}: {fault_in_words(error.code)} {detail}"
+            raise NotDelivered(sentence.strip()) from error
 
     return delivery.deliver(AlarmMessage.Channel.SMS, send, wanted=is_ours)
 

@@ -61,6 +61,12 @@ class TraceForm(PanelForm):
         return [field for field in self if field.name != "q"]
 
 
+class OwnTraceForm(TraceForm):
+    """For the owner of a mailbox, who finds by the same words and knows no ids."""
+
+    q = forms.CharField(required=False, max_length=998, label=_("Address or subject"))
+
+
 class DebugForm(PanelForm):
     network = forms.CharField(
         label=_("Client address or network"), max_length=60, help_text=_("Such as 192.0.2.7 or 192.0.2.0/24.")

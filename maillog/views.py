@@ -23,7 +23,7 @@ from domains.models import Domain, DomainAlias
 from domains.views import domain_of
 from maillog.access import Sight, sight_of
 from maillog.export import client_address, rows_of, write_csv
-from maillog.forms import TraceForm
+from maillog.forms import OwnTraceForm, TraceForm
 from maillog.masking import masked
 from maillog.models import Entry, Handling
 from maillog.timeline import session_summary, timeline_of
@@ -92,12 +92,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Whose view it is. page: name of the list's address; name: of the domain, where it is about one."""
+    """Whose view it is. page: name of the list's address; name: of the domain, where it is about one.
+    speaks_plainly: to somebody who knows mailboxes, not servers.
+    """
 
     sight: Sight
     page: str
     domain: Domain | None = None
-    shows_raw_lines: bool = True
+    speaks_plainly: bool = False
 
     def url(self, entry: Entry | None = None) -> str:
         words = [self.domain.name] if self.domain else []
@@ -109,7 +111,7 @@ class Door:
 def _own(request: PanelRequest) -> Door:
     if not request.user.has_mailbox:
         raise PermissionDenied
-    return Door(sight_of(request.actor, own_only=True), "my-trace", shows_raw_lines=False)
+    return Door(sight_of(request.actor, own_only=True), "my-trace", speaks_plainly=True)
 
 
 def _of_domain(request: PanelRequest, name: str) -> Door:
@@ -156,7 +158,7 @@ def server_trace_entry(request: PanelRequest, pk: int) -> HttpResponse:
 
 
 def _list(request: PanelRequest, door: Door) -> HttpResponseBase:
-    form = TraceForm(request.GET)
+    form = (OwnTraceForm if door.speaks_plainly else TraceForm)(request.GET)
     before = request.GET.get("before", "")
     entries = _found(form, door, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
     if request.GET.get("format") in ("csv", "json"):
@@ -201,7 +203,7 @@ def _entry(request: PanelRequest, door: Door, pk: int) -> HttpResponse:
         "shown": Shown(entry, ""),
         "entry": entry,
         "steps": [step for step in steps if step.words],
-        "lines": [step.line for step in steps] if door.shows_raw_lines else [],
+        "lines": [step.line for step in steps] if not door.speaks_plainly else [],
         "related": [Shown(other, door.url(other)) for other in _related(entry, door)],
         "back": door.url(),
     }

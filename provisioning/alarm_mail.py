@@ -7,6 +7,7 @@ from email.utils import formatdate, make_msgid
 
 from accounts.gateways import NotSent
 from accounts.notifying import SmsGateway
+from accounts.smsfaults import SmsFault
 from alarms.delivery import NotDelivered
 from alarms.messages import letter_of, recipients_of
 from alarms.models import AlarmMessage
@@ -32,7 +33,7 @@ def send_texts_by_mail(host: Host, layout: Layout) -> int:
         try:
             host.run(argv, stdin=letter.as_bytes(), timeout=SECONDS)
         except HostError as error:
-            raise NotSent(str(error)) from error
+            raise NotSent(SmsFault.MAIL_NOT_TAKEN, detail=str(error)) from error
 
     return send_texts(SmsGateway.Kind.MAIL, send)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-
 from accounts import smsdesk
 from accounts.gateways import NotSent, SendMail
 from accounts.models import Account
 from accounts.notifying import SmsGateway
+from accounts.smsfaults import SmsFault
 from accounts.smstrials import run_trials
 from domains.models import Domain
 from provisioning.layout import Layout
@@ -18,7 +17,7 @@ from qmailux_site.errors import QmailuxError
 def send_due_by_mail(layout: Layout) -> int:
     def mailer(account: Account) -> SendMail:
         if account.domain is None:
-            raise NotSent(_("This login has no mailbox."))
+            raise NotSent(SmsFault.NO_MAILBOX)
         return _mailer(account.domain, layout)
 
     return smsdesk.send_due(SmsGateway.Kind.MAIL, mailer)
@@ -34,7 +33,6 @@ def _mailer(domain: Domain, layout: Layout) -> SendMail:
         try:
             post(letter, domain=domain, recipient=recipient, layout=layout)
         except QmailuxError as error:
-            sentence = _("The mail server did not take the message.")
-            raise NotSent(sentence, detail=str(error)) from error
+            raise NotSent(SmsFault.MAIL_NOT_TAKEN, detail=str(error)) from error
 
     return send

@@ -110,7 +110,7 @@ class ImpersonationMiddleware:
         request.user = account
         request.actor = replace(by, acting_as=account, writes_allowed=writes)
         if page in PAGES_OF_SECRETS:
-            sentence = _("Passwords and the second factor are not changed on behalf of somebody else.")
+            sentence = _("Passwords and two-step login are not changed on behalf of somebody else.")
             return render(request, "refused.html", {"reason": sentence}, status=403)
         if request.method not in ("GET", "HEAD") and not writes and page not in ALWAYS_OPEN:
             return render(request, "accounts/looking_only.html", status=403)

@@ -180,7 +180,7 @@ def _user_sections(section: str) -> Iterator[Entry]:
     yield Entry(_("Message trace"), reverse("my-trace"), "search", section == "my-trace")
     yield Entry(_("Sending"), reverse("sending"), "mail", section == "sending")
     yield Entry(_("Password"), reverse("password"), "key", section == "password")
-    yield Entry(_("Second factor"), reverse("second-factor"), "lock", section == "second-factor")
+    yield Entry(_("Two-step login"), reverse("second-factor"), "lock", section == "second-factor")
     yield Entry(_("App passwords"), reverse("app-passwords"), "device", section == "app-passwords")
     yield Entry(_("Mail programs"), reverse("mail-programs"), "device", section == "mail-programs")
     yield Entry(_("Sessions"), reverse("sessions"), "person", section == "sessions")

@@ -34,6 +34,6 @@ class SecondFactorMiddleware:
         ):
             return self.get_response(request)
         messages.info(
-            request, _("The server's rules ask for a second factor with your rights: set it up now.")
+            request, _("The server's rules ask for two-step login with your rights: set it up now.")
         )
         return redirect("second-factor")

@@ -59,7 +59,7 @@ def turn_off_second_factor(account: Account, *, by: Actor) -> None:
     by.must_act_in_person()
     by.must_be(account)
     if by.person is not None and by.person.pk == account.pk and is_second_factor_required(account):
-        raise NotAllowed(_("The server's rules ask for a second factor with your rights: it stays on."))
+        raise NotAllowed(_("The server's rules ask for two-step login with your rights: it stays on."))
     fresh = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
     TOTPDevice.objects.filter(user=fresh).delete()
     StaticDevice.objects.filter(user=fresh).delete()

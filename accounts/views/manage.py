@@ -165,7 +165,7 @@ def account_second_factor_off(request: PanelRequest, name: str, pk: int) -> Http
     """For somebody who has lost the phone; the password alone opens panel and mailbox again."""
     person = account_of(request, name, pk)
     actions.turn_off_second_factor(person, by=request.actor)
-    sentence = _("The second factor of %(address)s is off.")
+    sentence = _("Two-step login of %(address)s is off.")
     messages.success(request, sentence % {"address": person.address})
     return redirect("account", name, pk)
 

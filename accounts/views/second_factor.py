@@ -111,7 +111,7 @@ def second_factor_off(request: PanelRequest) -> HttpResponse:
     if not form.is_valid():
         return _on_page(request, form)
     actions.turn_off_second_factor(request.user, by=request.actor)
-    messages.success(request, _("The second factor is off: your password alone opens panel and mailbox."))
+    messages.success(request, _("Two-step login is off: your password alone opens panel and mailbox."))
     return redirect("second-factor")
 
 
@@ -142,5 +142,5 @@ def _key(device: TOTPDevice) -> str:
 
 
 def _picture(url: str) -> SafeString:
-    svg = segno.make(url, micro=False).svg_inline(scale=5, dark="#000", light="#fff")
+    svg = segno.make(url, micro=False).svg_inline(omitsize=True, dark="#000", light="#fff")
     return mark_safe(svg)  # noqa: S308  # drawn by segno: squares, nothing of the text

@@ -4,6 +4,8 @@ others.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser
@@ -31,6 +33,11 @@ WITH_LIFE = (
     "/spam/",
     "/notifications/",
 )
+CUT_OFF = """[...document.querySelectorAll(".qr path")].map((path) => [
+    path.getBoundingClientRect(), path.closest("svg").getBoundingClientRect()
+]).filter(([part, whole]) => part.right > whole.right + 1 || part.bottom > whole.bottom + 1)"""
+HEIGHT = 'document.querySelector("main").getBoundingClientRect().height'
+REASON = "mx.example: postmap: fatal: open accounts.lmdb: " + "no space left, " * 9 + "given up"
 GATEWAY = "http://127.0.0.1:9/?to={digits}&text={text}"
 
 
@@ -55,7 +62,7 @@ def places(people: dict[str, Account]) -> list[Place]:
     code = SmsMessage.objects.get().text[:6]
     actions.confirm_notification_number(pola, code=code, by=by)
     actions.set_notification_number(pola, number="+48601234568", by=by)
-    for state, error in (("sent", ""), ("failed", "The gateway answered 503."), ("no_quota", "")):
+    for state, error in (("sent", ""), ("failed", "answered 503"), ("no_quota", "")):
         SmsMessage.objects.create(
             account=pola, kind="mail", state=state, number="+48601234567", error=error, attempts=5
         )
@@ -87,6 +94,41 @@ def test_nothing_moves_when_a_change_goes_live_or_a_result_comes(
         for path in WITH_LIFE:
             _go_live(visited, path)
         _get_result(visited, people["pola"])
+
+
+def test_the_code_to_scan_is_whole(
+    live_server: LiveServer, browser: Browser, people: dict[str, Account]
+) -> None:
+    with visit(browser, live_server.url, people, "pola", Look(390, "dark", "pl")) as visited:
+        visited.goto("/second-factor/")
+        assert visited.page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("saved_ago", [timedelta(0), timedelta(days=100)], ids=["now", "long-ago"])
+def test_nothing_moves_when_a_change_fails_and_its_reason_is_a_click_away(
+    live_server: LiveServer, browser: Browser, people: dict[str, Account], saved_ago: timedelta
+) -> None:
+    Change.objects.update(created_at=timezone.now() - saved_ago)
+    with visit(browser, live_server.url, people, "pola", Look(360, "light", "pl")) as visited:
+        for path in WITH_LIFE:
+            _fail(visited, path)
+
+
+def _fail(visited: Visit, path: str) -> None:
+    Change.objects.update(error="")
+    visited.goto(path)
+    visited.page.wait_for_selector(".life.pending")
+    height = visited.page.evaluate(HEIGHT)
+    Change.objects.update(error=REASON)
+    visited.page.wait_for_selector(".life.failed")
+    visited.is_still(path)
+    assert visited.page.evaluate(HEIGHT) == height, path
+    reason = visited.page.locator(".life .why")
+    assert not reason.is_visible()
+    visited.page.locator(".life summary").click()
+    assert reason.inner_text() == REASON
+    visited.goto(path)
+    assert visited.page.locator(".life .why").is_visible(), "known from the start, it is shown at once"
 
 
 def _go_live(visited: Visit, path: str) -> None:

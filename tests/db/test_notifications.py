@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import socket
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -17,6 +19,7 @@ from accounts.actor import Actor
 from accounts.gateways import HttpGateway, NotSent, filled, values_of
 from accounts.models import Account
 from accounts.notifying import NoticedMail, Notification, SmsGateway, SmsMessage
+from accounts.smsfaults import fault_in_words
 from domains import actions as domain_actions
 from domains.models import Domain
 from qmailux_site.errors import ActionRefused, NotAllowed
@@ -220,7 +223,7 @@ def test_a_failure_is_tried_again_later_and_shown(told: Account) -> None:
     assert smsdesk.send_due("http") == 0
     assert SmsMessage.objects.get().attempts == 1, "not before its time"
     page = logged_in(told).get(reverse("notifications")).content.decode()
-    assert message.error in page
+    assert fault_in_words(message.error) in html.unescape(page)
     for _try in range(4):
         SmsMessage.objects.update(next_try_at=timezone.now())
         smsdesk.send_due("http")
@@ -295,6 +298,53 @@ def test_errors_of_a_gateway_name_neither_its_address_nor_its_keys() -> None:
     with pytest.raises(NotSent) as failure:
         HttpGateway(gateway).send(NUMBER, "a", None)
     assert "127.0.0.1" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "polish", "english"),
+    [
+        ("unreachable", "Nie można połączyć się z bramką SMS.", "The SMS gateway cannot be reached."),
+        ("timed-out", "Bramka SMS nie odpowiedziała na czas.", "The SMS gateway did not answer in time."),
+        (
+            "answered 503",
+            "Bramka SMS odpowiedziała kodem błędu 503.",
+            "The SMS gateway answered with the status 503.",
+        ),
+        ("not-taken", "Bramka SMS nie przyjęła wiadomości.", "The SMS gateway did not take the message."),
+        (
+            "mail-not-taken",
+            "Serwer poczty nie przyjął wiadomości do bramki SMS.",
+            "The mail server did not take the message to the gateway.",
+        ),
+        # Stored before there were codes.
+        (
+            "The gateway cannot be reached.",
+            "Bramka SMS nie przyjęła wiadomości.",
+            "The SMS gateway did not take the message.",
+        ),
+    ],
+)
+def test_why_an_sms_was_not_sent_is_told_in_the_readers_language(
+    code: str, polish: str, english: str, told: Account
+) -> None:
+    SmsMessage.objects.create(account=told, kind="mail", state="failed", number=NUMBER, error=code)
+    for language, sentence in (("pl", polish), ("en", english)):
+        Account.objects.filter(pk=told.pk).update(language=language)
+        told.refresh_from_db()
+        page = html.unescape(logged_in(told).get(reverse("notifications")).content.decode())
+        assert sentence in page
+        assert code == sentence or code not in page
+
+
+def test_a_gateway_that_says_nothing_is_told_apart_from_one_that_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{{digits}}/{{text}}"
+        gateway = HttpGateway(SmsGateway(name="Cicha", url=url, body_kind="none"), seconds=0.2)
+        with pytest.raises(NotSent) as late:
+            gateway.send(NUMBER, "a", None)
+    with pytest.raises(NotSent) as away:
+        gateway.send(NUMBER, "a", None)
+    assert (late.value.code, away.value.code) == ("timed-out", "unreachable")
 
 
 def test_the_page_keeps_what_was_typed_and_says_what_is_wrong(told: Account) -> None:

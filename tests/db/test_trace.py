@@ -563,6 +563,23 @@ def test_a_user_sees_the_timeline_and_no_raw_lines(ingester: Ingester, log: Path
     assert "postfix/cleanup" not in page
 
 
+def test_a_users_trace_names_nothing_of_a_server(
+    ingester: Ingester, log: Path, ala: Account, root: Account
+) -> None:
+    Account.objects.update(created_at=timezone.now() - timedelta(days=1), language="pl")
+    add(log, message(5, subject="Moja"))
+    ingester.run(log.parent)
+    for heavy in ("Message-ID", "CSV", "JSON"):
+        assert heavy not in logged_in(ala).get("/trace/").content.decode()
+        assert heavy in logged_in(root).get("/server/trace/").content.decode()
+    page = logged_in(ala).get("/trace/?q=moja").content.decode()
+    assert 'placeholder="Adres albo temat"' in page
+    assert 'href="?q=moja&amp;format=csv"' in page
+    details = f"trace/{Entry.objects.get().pk}/"
+    assert "<dt>Message-ID" not in logged_in(ala).get(f"/{details}").content.decode()
+    assert "<dt>Message-ID" in logged_in(root).get(f"/server/{details}").content.decode()
+
+
 def test_a_date_that_is_none_is_said_at_its_field(root: Account) -> None:
     assert logged_in(root).get("/server/trace/?since=kiedys").status_code == 200
 

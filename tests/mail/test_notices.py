@@ -61,8 +61,8 @@ def test_owner_is_told_of_app_passwords_and_second_factor(
     found = letters(wire, jan, PASSWORD, 4)
     assert {str(letter["Subject"]) for letter in found} == {
         "The app password “Żółty „telefon”” was made.",
-        "The second factor was turned on.",
-        "The second factor was turned off.",
+        "Two-step login was turned on.",
+        "Two-step login was turned off.",
         "The app password “Żółty „telefon”” was revoked.",
     }
     assert not any(secret in letter.as_string() for letter in found)

@@ -270,10 +270,9 @@ def test_a_gateway_that_fails_is_tried_again_and_follows_nobody(
     gateway.answers += [(500, ""), (302, "")]
     deliver(wire, told, letter("raz"), count=1)
     texts(learner, gateway)
-    for _try in range(2):
+    for fault in ("answered 500", "answered 302"):
         message = SmsMessage.objects.get(kind="mail")
-        assert message.state == "waiting"
-        assert message.error
+        assert (message.state, message.error) == ("waiting", fault)
         SmsMessage.objects.update(next_try_at=message.made_at)
         send_sms()
     assert SmsMessage.objects.get(kind="mail").state == "sent"

@@ -21,6 +21,12 @@ def test_polish_is_complete() -> None:
     assert "fuzzy" not in done.stderr
 
 
+def test_polish_has_one_plain_word_for_the_login_with_a_code() -> None:
+    catalogue = CATALOGUE.read_text(encoding="utf-8").replace('"\n"', "").lower()
+    assert "logowanie dwuetapowe" in catalogue
+    assert not re.search(r"drugi\w* składnik|second factor|zaloguj\"", catalogue)
+
+
 def test_every_text_of_the_templates_is_in_the_catalogue() -> None:
     catalogue = CATALOGUE.read_text(encoding="utf-8").replace('"\n"', "")
     for template in (ROOT / "templates").rglob("*.html"):
