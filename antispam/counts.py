@@ -50,10 +50,11 @@ _PATTERNS = {
         "dmarc": _REJECT + r"END-OF-MESSAGE from \S+: 5\.7\.1 rejected by DMARC policy for ",
     },
     SPAMD_LOG: {
-        "spamassassin": r"^.{24} \[\d+\] info: spamd: identified spam ",
+        # What people send is asked for under a name of its own, and counted by its own line.
+        "spamassassin": r"^.{24} \[\d+\] info: spamd: identified spam \([^)]*\) for (?!outgoing:)",
         # Spam to which what the public lists say has added.
         "spamassassin-network": r"^.{24} \[\d+\] info: spamd: result: Y +-?\d+ - "
-        r"(?:\S+,)?(?:RCVD_IN_|URIBL_|RAZOR|PYZOR)",
+        r"(?!\S+ \S*,user=outgoing,)(?:\S+,)?(?:RCVD_IN_|URIBL_|RAZOR|PYZOR)",
     },
     DOVECOT_LOG: {
         UNSCANNED: r"^\S+ lmtp\(.*program exec:\S+/bin/sieve/scan \(\d+\): Terminated with non-zero"

@@ -87,6 +87,19 @@ def test_a_line_counts_for_its_protection(log: str, name: str, line: str) -> Non
     assert stopped_in(log, [line, "something else"]) == {name: 1}
 
 
+@pytest.mark.parametrize(
+    ("user", "counted"),
+    [("0123456789abcdef@01", {"spamassassin": 1, "spamassassin-network": 1}), ("outgoing", {})],
+)
+def test_what_people_send_is_not_counted_as_stopped_at_delivery(user: str, counted: dict[str, int]) -> None:
+    head = "Wed Nov 25 13:17:34 2026 [11366] info: spamd: "
+    lines = [
+        f"{head}identified spam (8.1/5.0) for {user}:113 in 0.1 seconds, 274 bytes.",
+        f"{head}result: Y  8 - MISSING_MID,RCVD_IN_SBL scantime=0.1,size=274,user={user},uid=113,mid=<x@y>",
+    ]
+    assert stopped_in(SPAMD_LOG, lines) == counted
+
+
 def test_a_subject_that_reads_like_a_refusal_is_none() -> None:
     line = (
         "Nov 25 02:25:28 mx postfix/cleanup[522]: 4jZL: info: header Subject: x: reject: END-OF-MESSAGE from "
