@@ -99,7 +99,7 @@ def postfix(layout: Layout) -> Daemon:
             ("/bin/sh", "-c", '"$@" || true', "sh", *address_blocks(layout)),
         ),
         check=(("/usr/sbin/postconf", "-c", folder, "-n"), ("/usr/sbin/postconf", "-c", folder, "-M")),
-        reload=("/usr/sbin/postfix", "-c", folder, "reload"),
+        reload=(str(layout.bin / "postfix-reload"),),
         pid_file=layout.queue / "pid" / "master.pid",
         log=layout.node_log / "mail.log",
         services=("smtp", "submission", "smtps"),

@@ -85,12 +85,23 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
     }
     # What the others name comes first: a header check that is missing defers mail.
     return [
+        _reload(plane),
         *(file for address in plane.addresses for file in _address_files(plane, address)),
         *(
             RenderedFile(path=f"etc/postfix/{name}", content=render(template, **values), daemon="postfix")
             for name, template in sorted(names.items())
         ),
     ]
+
+
+def _reload(plane: MailPlane) -> RenderedFile:
+    """Among Postfix's own files, so that it is there when they are put in force."""
+    content = render(
+        "bin/postfix-reload.j2",
+        folder=plane.layout.etc / "postfix",
+        pid_file=plane.layout.queue / "pid" / "master.pid",
+    )
+    return RenderedFile(path="bin/postfix-reload", content=content, daemon="postfix", mode=0o755)
 
 
 def outgoing_service(number: int) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import poplib
+import signal
 import smtplib
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -195,6 +198,20 @@ def test_nothing_leaves_a_locked_server_and_all_of_it_when_it_is_unlocked(
     actions.unlock_server(by=console)
     plane.apply()
     wait_until(lambda: len(world.to(NEWS)) == 3, what="what waited has left")
+
+
+def test_a_reload_is_over_when_the_queue_manager_of_the_old_settings_is_gone(plane: MailInstance) -> None:
+    daemon = plane.daemon("postfix")
+    master = daemon.pid_file.read_text().strip()
+    old = int(plane.host.run(["pgrep", "-x", "-P", master, "qmgr"]).stdout)
+    os.kill(old, signal.SIGSTOP)
+    reloading = subprocess.Popen(daemon.reload, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            reloading.wait(timeout=2)
+    finally:
+        os.kill(old, signal.SIGCONT)
+    assert reloading.wait(timeout=30) == 0
 
 
 def test_the_superadmins_panel_stays_open_and_every_page_says_why(
