@@ -62,7 +62,7 @@ def edit_address(row: IPAddress, *, hostname: str | None = None, state: str | No
     if fresh.hostname != before[0]:
         outbox.record_settings()
         for domain in Domain.objects.using_address(fresh).select_related("node"):
-            _record_domain(domain)
+            record_domain(domain)
 
 
 @transaction.atomic
@@ -140,7 +140,7 @@ def set_domain_addresses(
         before=before,
         after=[str(inbound or "default"), str(outbound or "default")],
     )
-    _record_domain(fresh)
+    record_domain(fresh)
     return fresh
 
 
@@ -211,6 +211,7 @@ def _locked(row: IPAddress) -> IPAddress:
     return fresh
 
 
-def _record_domain(domain: Domain) -> None:
+def record_domain(domain: Domain) -> None:
+    """All its names, and the way of all their senders."""
     names = domain.all_names()
     outbox.record(domain.scope, [*names, *(f"@{name}" for name in names)], nodes=[domain.node])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
 from accounts.models import Account
-from enforcement.braking import Incident, threshold_of
+from enforcement.braking import Suspect, let_go_at, threshold_of
 from maillog.models import Entry, Kind, Verdict
 
 PERIOD = timedelta(hours=1)
@@ -18,29 +17,19 @@ FEWEST_BOUNCES = 10
 CAME_BACK = (Verdict.BOUNCED, Verdict.PARTLY)
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """found, threshold: in percent."""
-
-    account: Account
-    found: int
-    threshold: int
-
-
-def whose_mail_comes_back(now: datetime) -> Iterator[Returned]:
+def whose_mail_comes_back(now: datetime) -> Iterator[Suspect]:
     """Accounts above their threshold, counted since they were let go last."""
     sent = Entry.objects.filter(kind=Kind.MESSAGE, began_at__gt=now - PERIOD).exclude(login="")
     returned = sent.filter(verdict__in=CAME_BACK).values("login").annotate(n=Count("id"))
     logins = [row["login"] for row in returned.order_by() if row["n"] >= FEWEST_BOUNCES]
     for account in Account.objects.with_mailbox().filter(address__in=logins).select_related("domain"):
         threshold = threshold_of(account, "bounces")
-        last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
         mine = sent.filter(login=account.address)
-        if last is not None and last.ended_at is not None:
-            mine = mine.filter(began_at__gt=last.ended_at)
+        if (since := let_go_at(account)) is not None:
+            mine = mine.filter(began_at__gt=since)
         numbers = mine.aggregate(all=Count("id"), back=Count("id", filter=Q(verdict__in=CAME_BACK)))
         if not threshold or numbers["back"] < FEWEST_BOUNCES:
             continue
         share = numbers["back"] * 100 // numbers["all"]
         if share > threshold:
-            yield Returned(account, share, threshold)
+            yield Suspect(account, share, threshold)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from django.conf import settings
@@ -70,6 +72,21 @@ def threshold_of(account: Account, measure: str) -> int:
     by_level = {row.level: getattr(row, measure) for row in rows}
     chosen = (by_level.get(level) for level in ("account", "domain", "server"))
     return next((number for number in chosen if number is not None), DEFAULTS[measure])
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An account above its threshold. found, threshold: of the measure; bounces are in percent."""
+
+    account: Account
+    found: int
+    threshold: int
+
+
+def let_go_at(account: Account) -> datetime | None:
+    """What was before the end of the last incident counts no more."""
+    last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
+    return last.ended_at if last else None
 
 
 class FoundSpam(models.Model):

@@ -42,5 +42,5 @@ class Quarantine(models.Model):
 
 def quarantine_of(owner: Account | Domain) -> Quarantine | None:
     """The owner's own; an account's domain may have another."""
-    field = "account" if hasattr(owner, "localpart") else "domain"
+    field = str(owner._meta.model_name)
     return Quarantine.objects.select_related("address").filter(**{field: owner}).first()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count
@@ -11,16 +10,9 @@ from django.utils import timezone
 
 from accounts.models import Account
 from antispam.outgoing import Find
-from enforcement.braking import FoundSpam, Incident, threshold_of
+from enforcement.braking import FoundSpam, Suspect, let_go_at, threshold_of
 
 PERIOD = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SpamSent:
-    account: Account
-    found: int
-    threshold: int
 
 
 def note_spam(finds: Iterable[Find]) -> None:
@@ -34,15 +26,14 @@ def note_spam(finds: Iterable[Find]) -> None:
     )
 
 
-def who_sends_spam(now: datetime) -> Iterator[SpamSent]:
+def who_sends_spam(now: datetime) -> Iterator[Suspect]:
     """Accounts above their threshold, counted since they were let go last."""
     recent = FoundSpam.objects.filter(at__gt=now - PERIOD)
     suspects = recent.values_list("account", flat=True).annotate(n=Count("id")).order_by()
     for account in Account.objects.with_mailbox().filter(pk__in=list(suspects)).select_related("domain"):
         mine = recent.filter(account=account)
-        last = Incident.objects.filter(account=account).exclude(ended_at=None).first()
-        if last is not None and last.ended_at is not None:
-            mine = mine.filter(at__gt=last.ended_at)
+        if (since := let_go_at(account)) is not None:
+            mine = mine.filter(at__gt=since)
         found, threshold = mine.count(), threshold_of(account, "spam")
         if threshold and found > threshold:
-            yield SpamSent(account, found, threshold)
+            yield Suspect(account, found, threshold)

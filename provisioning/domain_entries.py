@@ -30,11 +30,8 @@ def put_domain(out: Collector, name: str, domain: DomainFact) -> None:
 
 def put_sender_transport(out: Collector, name: str, domain: DomainFact) -> None:
     number = domain.outbound.number if domain.outbound else None
-    if domain.smarthost:
-        service = postfix.smarthost_service(number)
-    elif number is not None:
-        service = postfix.outgoing_service(number)
-    else:
+    service = postfix.sending_service(number, domain.smarthost)
+    if service is None:
         return
     out.put("sender_transport", postfix.sender_transport_entry(f"@{name}", service, domain.smarthost))
 

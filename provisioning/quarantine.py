@@ -20,13 +20,11 @@ def quarantined_logins() -> dict[str, Way]:
     smarthosts = Smarthost.objects.filter(domain__in=rows.values("account__domain"))
     next_hops = {row.domain_id: row.next_hop for row in smarthosts}
     domains = dict(rows.values_list("account__address", "account__domain"))
-    return {login: _way(number, next_hops.get(domains[login], "")) for login, number in logins.items()}
-
-
-def _way(number: int, next_hop: str) -> Way:
-    if next_hop:
-        return postfix.smarthost_service(number), next_hop
-    return postfix.outgoing_service(number), ""
+    return {
+        login: (postfix.sending_service(number, hop) or "", hop)
+        for login, number in logins.items()
+        for hop in (next_hops.get(domains[login], ""),)
+    }
 
 
 def quarantined_in(names: Iterable[str]) -> set[str]:

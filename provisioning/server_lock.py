@@ -9,6 +9,7 @@ import logging
 from accounts.actor import Actor
 from enforcement.actions import unlock_server
 from enforcement.models import ServerLock
+from provisioning.daemons import postfix
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.render.dovecot import SERVER_LOCK
@@ -63,7 +64,7 @@ def lift_on_machine(host: Host, layout: Layout) -> None:
         host.run(["/usr/sbin/postconf", "-c", folder, "-e", "defer_transports ="])
         host.write(RenderedFile(LOCK_FILE, f"# {HEADER}\n".encode(), daemon="", mode=0o600))
         try:
-            host.run(["/usr/sbin/postfix", "-c", folder, "reload"])
+            host.run(postfix(layout).reload)
             host.run(["/usr/sbin/postqueue", "-c", folder, "-f"])
         except CommandFailed as error:
             log.warning("Postfix takes the settings up at its next start: %s", error)

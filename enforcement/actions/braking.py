@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
 
 from django.db import transaction
 from django.db.models import Q
@@ -22,7 +21,7 @@ from alarms.actions import clear_alarm, raise_alarm
 from alarms.models import settings_in_force
 from audit import record as audit
 from enforcement.bounces import whose_mail_comes_back
-from enforcement.braking import MEASURES, BrakeThresholds, Incident
+from enforcement.braking import MEASURES, BrakeThresholds, Incident, Suspect
 from enforcement.incident_words import why
 from enforcement.spam_sent import who_sends_spam
 from qmailux_site.errors import ActionRefused
@@ -78,16 +77,7 @@ def stop_who_sends_spam(*, by: Actor) -> int:
     return _stop_all("spam", who_sends_spam, by)
 
 
-class _Suspect(Protocol):
-    @property
-    def account(self) -> Account: ...
-    @property
-    def found(self) -> int: ...
-    @property
-    def threshold(self) -> int: ...
-
-
-def _stop_all(measure: str, suspects: Callable[[datetime], Iterable[_Suspect]], by: Actor) -> int:
+def _stop_all(measure: str, suspects: Callable[[datetime], Iterable[Suspect]], by: Actor) -> int:
     now = timezone.now()
     return sum(
         begin_incident(

@@ -10,9 +10,9 @@ from accounts.actions.sending import must_send
 from accounts.actor import Actor
 from accounts.models import Account
 from audit import record as audit
+from domains.address_actions import record_domain
 from domains.models import Domain, IPAddress
 from enforcement.quarantine import Quarantine, quarantine_of
-from provisioning import outbox
 from qmailux_site.errors import ActionRefused
 
 
@@ -57,7 +57,6 @@ def end_quarantine(owner: Account | Domain, *, by: Actor) -> None:
 def _record(owner: Account | Domain, name: str, address: IPAddress, by: Actor) -> None:
     audit.record(by, name, levels.name_of(owner), scope=levels.scope_of(owner), address=address.address)
     if isinstance(owner, Domain):
-        names = owner.all_names()
-        outbox.record(owner.scope, [*names, *(f"@{name}" for name in names)], nodes=[owner.node])
+        record_domain(owner)
     else:
         levels.record_change(owner)

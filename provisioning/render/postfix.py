@@ -114,6 +114,15 @@ def smarthost_service(number: int | None) -> str:
     return "smarthost" if number is None else f"smarthost-p{number}"
 
 
+def sending_service(number: int | None, next_hop: str) -> str | None:
+    """The service that sends from the address of that number, to the smarthost if there is one; None: as the
+    server sends.
+    """
+    if next_hop:
+        return smarthost_service(number)
+    return None if number is None else outgoing_service(number)
+
+
 def _outgoing_services(plane: MailPlane) -> list[str]:
     numbers = [address.number for address in plane.addresses]
     return [

@@ -27,9 +27,9 @@ from provisioning.stopped import count_stopped
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.test_antivirus import with_attachment, zipped
+from tests.mail.test_protections import GTUBE
 from tests.mail.wire import Wire, letter
 
-GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 DEFAULTS = {"found": ["refuse"], "on_failure": ["defer"]}
 BAD = {"outgoing-viruses": EICAR, "outgoing-spam": GTUBE}
 WORDS = {"outgoing-viruses": "holds a virus", "outgoing-spam": "reads like spam"}
