@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from provisioning.daemons import Daemon
@@ -74,7 +75,7 @@ def _restore(
         if content is None:
             host.remove(file.path)
         else:
-            host.write(RenderedFile(file.path, content, file.daemon, file.mode, file.owner, file.group))
+            host.write(replace(file, content=content))
     if daemon is None:
         return
     log.warning("settings of daemon=%s restored", daemon.name)

@@ -26,7 +26,14 @@ from provisioning.certificates import (
     settle_certificates,
     sni_map_exists,
 )
-from provisioning.desired import SERVER_MAILBOX, all_entries, entries_for, expand, server_keys
+from provisioning.desired import (
+    SERVER_MAILBOX,
+    all_entries,
+    entries_for,
+    expand,
+    server_keys,
+    without_garbage_collector,
+)
 from provisioning.endings import whose_sessions_end
 from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
@@ -128,7 +135,8 @@ class Applier:
         try:
             self._prepare()
             self._apply_settings(outcome)
-            self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
+            with without_garbage_collector():
+                self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
         except QmailuxError as error:
             self._record_run(started, outcome, trigger, error)
             raise
@@ -142,10 +150,11 @@ class Applier:
     def check(self) -> dict[str, StoreDiff | list[str]]:
         """What an apply_all would write, without writing: drift by store, and "files"."""
         drift: dict[str, StoreDiff | list[str]] = {}
-        wanted = all_entries(self.layout.hostname)
-        for store in self._stores(STORES):
-            if diff := diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken):
-                drift[store.name] = diff
+        with without_garbage_collector():
+            wanted = all_entries(self.layout.hostname)
+            for store in self._stores(STORES):
+                if diff := diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken):
+                    drift[store.name] = diff
         files = [
             file.path for file in settings_files(self.layout) if self.host.read(file.path) != file.content
         ]
@@ -336,20 +345,24 @@ class Applier:
         with self._locked(STORES):
             self.progress("reading the database", 0, 1)
             wanted = all_entries(self.layout.hostname)
-            for done, store in enumerate(stores):
-                self.progress(f"writing {store.name}", done, len(stores))
-                diff = diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken)
-                self._write(store, diff, outcome)
+            diffs = [
+                (store, diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken))
+                for store in stores
+            ]
+            self._write_all(diffs, outcome)
             outcome.broken.update(wanted.broken)
         self._settle_held_mail(outcome)
 
     def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
         self.progress("reading the database", 0, 1)
-        wanted = all_entries(self.layout.hostname)
         differing: set[str] = set()
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            # What postmap prints of the maps is there when the database has been read.
+            listings = {store.name: beside.submit(store.listing) for store in stores}
+            wanted = all_entries(self.layout.hostname)
         for done, store in enumerate(stores):
             self.progress(f"comparing {store.name}", done, len(stores))
-            diff = diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken)
+            diff = diff_of_all(wanted.entries[store.name], listings[store.name].result(), keep=wanted.broken)
             existing = len(wanted.entries[store.name]) - len(diff.upserts) + len(diff.deletes)
             if not confirm_deletions:
                 refuse_mass_deletion(store.name, diff, existing=existing)
@@ -362,10 +375,31 @@ class Applier:
         return [open_store(self.host, self.layout, name) for name in names]
 
     def _write(self, store: Store, diff: StoreDiff, outcome: Outcome) -> None:
-        if not diff:
-            return
-        ending = whose_sessions_end(store, diff)
-        store.change(diff.upserts, diff.deletes)
+        if diff:
+            ending = whose_sessions_end(store, diff)
+            store.change(diff.upserts, diff.deletes)
+            self._after_write(store, diff, ending, outcome)
+
+    def _write_all(self, diffs: Sequence[tuple[Store, StoreDiff]], outcome: Outcome) -> None:
+        """Whole stores: postmap builds the maps while the accounts file is written."""
+        found = [(store, diff, whose_sessions_end(store, diff)) for store, diff in diffs if diff]
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            maps = [
+                beside.submit(store.change, diff.upserts, diff.deletes)
+                for store, diff, _ending in found
+                if store.name in MAPS
+            ]
+            for done, (store, diff, _ending) in enumerate(found):
+                if store.name not in MAPS:
+                    self.progress(f"writing {store.name}", done, len(found))
+                    store.change(diff.upserts, diff.deletes)
+            for change in maps:
+                change.result()
+        for store, diff, ending in found:
+            self._after_write(store, diff, ending, outcome)
+
+    def _after_write(self, store: Store, diff: StoreDiff, ending: Sequence[str], outcome: Outcome) -> None:
+        """What runs on, and what is told, because the store is another now."""
         outcome.add(store.name, diff)
         kick(self.host, self.layout, ending)
         if store.name == "encryption" and diff.upserts:

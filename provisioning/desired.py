@@ -7,7 +7,7 @@ everything.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -105,13 +105,15 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
 
 def all_entries(hostname: str) -> Desired:
     """Everything, streamed from the database in a few passes."""
-    with _without_garbage_collector():
+    with without_garbage_collector():
         return _all_entries(hostname)
 
 
 @contextmanager
-def _without_garbage_collector() -> Iterator[None]:
-    """No cycles are made here, and it would look through the growing millions of entries again and again."""
+def without_garbage_collector() -> Iterator[None]:
+    """For work on all entries: no cycles are made there, and it would look through the growing millions again
+    and again.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -249,7 +251,7 @@ def _in_alias_names(addresses: set[str], facts: Facts) -> set[str]:
 
 
 def _account_entries(
-    out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Container[str]
+    out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Collection[str]
 ) -> None:
     """An account in its own domain; its forms in alias names are addresses of their own."""
     address = account.address
@@ -263,9 +265,10 @@ def _account_entries(
         language=account.language,
     )
     out.put("account", (address, row))
-    out.put("mailboxes", postfix.mailbox_entry(address))
-    out.put("senders", postfix.sender_entry(address, (address,)))
-    if f"@{domain.name}" in catch_alls:
+    mailbox, sender = postfix.own_entries(address)
+    out.put("mailboxes", mailbox)
+    out.put("senders", sender)
+    if catch_alls and f"@{domain.name}" in catch_alls:
         # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
         out.put("aliases", postfix.alias_entry(address, (address,)))
     if account.lock is not None:

@@ -6,10 +6,10 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accounts.models import Account, Alias, AliasTarget, State
 from antispam.models import DomainProtection
@@ -29,6 +29,8 @@ class Fate(IntEnum):
 
 
 FATE_OF_MODE = {"accept": Fate.ACCEPT, "defer": Fate.DEFER, "reject": Fate.REJECT}
+# Compared a million times: a member of an enumeration costs ten times a plain text.
+LOCKED = State.LOCKED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,18 @@ ACCOUNT_COLUMNS = (
 )
 
 
-def account_fact(row: tuple[object, ...]) -> AccountFact:
-    """From the values of ACCOUNT_COLUMNS."""
+def account_fact(row: Sequence[Any]) -> AccountFact:
+    """From the values of ACCOUNT_COLUMNS. Called for every account, so without names: half the time."""
     address, password, uuid, quota_bytes, language, state, lock_mode, second_factor_at, departure = row
     return AccountFact(
-        address=str(address),
-        password=str(password),
-        home=home_of_account(uuid.hex),  # type: ignore[attr-defined]  # a UUIDField
-        quota_bytes=int(quota_bytes),  # type: ignore[call-overload]
-        language=str(language),
-        lock=FATE_OF_MODE[str(lock_mode)] if state == State.LOCKED else None,
-        has_second_factor=second_factor_at is not None,
-        has_left=departure is not None,
+        address,
+        password,
+        home_of_account(uuid.hex),
+        quota_bytes,
+        language,
+        FATE_OF_MODE[lock_mode] if state == LOCKED else None,
+        second_factor_at is not None,
+        departure is not None,
     )
 
 

@@ -38,17 +38,12 @@ def diff_of_all(
     """Compare everything; what the machine has and we do not want is deleted, unless its key is one to
     keep.
     """
-    equal: set[str] = set()
-    deletes: list[str] = []
-    for key, value in found:
-        desired = wanted.get(key)
-        if desired == value:
-            equal.add(key)
-        elif desired is None and key not in keep:
-            deletes.append(key)
-    if len(equal) == len(wanted):
-        return StoreDiff({}, tuple(deletes))
-    return StoreDiff({key: value for key, value in wanted.items() if key not in equal}, tuple(deletes))
+    existing = dict(found)
+    # Nearly always so, and found out in one step.
+    if existing == wanted:
+        return StoreDiff({}, ())
+    upserts = {key: value for key, value in wanted.items() if existing.get(key) != value}
+    return StoreDiff(upserts, tuple(key for key in existing if key not in wanted and key not in keep))
 
 
 def refuse_mass_deletion(store: str, diff: StoreDiff, *, existing: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from accounts.answered import AnsweredSender
@@ -44,10 +44,17 @@ def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict
 
 
 def _accounts(addresses: Iterable[str] | None) -> Iterator[Account]:
-    filtering = FilterRule.objects.filter(is_on=True).values("account_id")
-    told = Q(notification__is_on=True) & ~Q(notification__number="")
-    wanted = Q(forwarding__isnull=False) | Q(autoresponder__is_on=True) | Q(pk__in=filtering) | told
-    stored = Account.objects.filter(wanted, has_mailbox=True, domain__in=Domain.objects.hosted())
+    # By their keys: an "or" of the four, the database would ask for every account there is.
+    told = Notification.objects.filter(is_on=True).exclude(number="")
+    stored = Account.objects.filter(
+        pk__in=Forwarding.objects.values("account_id").union(
+            Autoresponder.objects.filter(is_on=True).values("account_id"),
+            FilterRule.objects.filter(is_on=True).order_by().values("account_id"),
+            told.values("account_id"),
+        ),
+        has_mailbox=True,
+        domain__in=Domain.objects.hosted(),
+    )
     if addresses is not None:
         stored = stored.filter(address__in=list(addresses))
     stored = stored.select_related("forwarding", "autoresponder", "notification", "departure")

@@ -126,7 +126,7 @@ class MapStore:
             self._rebuild(upserts, deletes)
         else:
             self._change_in_place(upserts, deletes)
-        self._read_back(upserts, deletes)
+            self._refuse_missing(self.query([*upserts, *deletes]), upserts, deletes)
 
     def build(self, entries: Mapping[str, Value]) -> None:
         """Replace the whole content: one transaction inside the same file, so readers never see half of
@@ -144,7 +144,7 @@ class MapStore:
 
     def _change_in_place(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         if deletes:
-            # Exit code 1 says that a key was not there: the aim is reached all the same, _read_back checks.
+            # Exit code 1 says that a key was not there: that is the aim, _refuse_missing sees.
             gone = "".join(f"{key}\n" for key in deletes).encode()
             self.host.run(self._postmap("-d", "-"), stdin=gone, timeout=120, check=False)
         if upserts:
@@ -158,6 +158,7 @@ class MapStore:
             entries.pop(key, None)
         entries.update(upserts)
         self.build(entries)
+        self._refuse_missing(dict(self.listing()), upserts, deletes)
 
     def _rebuild_is_cheaper(self, changes: int) -> bool:
         if changes < REBUILD_MAP_FROM_CHANGES:
@@ -165,8 +166,10 @@ class MapStore:
         size = self.path.with_name(f"{self.name}.lmdb").stat().st_size
         return changes >= size / BYTES_AN_ENTRY * REBUILD_MAP_FROM_SHARE
 
-    def _read_back(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
-        found = self.query([*upserts, *deletes])
+    def _refuse_missing(
+        self, found: Mapping[str, Value], upserts: Mapping[str, Value], deletes: Sequence[str]
+    ) -> None:
+        """found: what stands there after the change, read back."""
         wrong = [key for key, value in upserts.items() if found.get(key) != value]
         wrong += [key for key in deletes if key in found]
         if wrong:

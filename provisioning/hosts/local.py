@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from provisioning.hosts.base import Output, Row
 from provisioning.layout import Layout
 from provisioning.render.files import RenderedFile
 from qmailux_site.errors import CommandFailed, HostError
+
+# More than Postfix waits (dict_load_file_xt: until the time of change lies two seconds back).
+SETTLED_SECONDS = 5
 
 
 class LocalHost:
@@ -45,6 +49,9 @@ class LocalHost:
                 os.fchmod(stream.fileno(), file.mode)
                 stream.write(file.content)
                 stream.flush()
+                if file.is_settled:
+                    settled = time.time() - SETTLED_SECONDS
+                    os.utime(stream.fileno(), (settled, settled))
                 os.fsync(stream.fileno())
             temporary.replace(target)
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from provisioning.layout import MAIL_USER
 from provisioning.render.engine import render
@@ -158,6 +159,7 @@ def account_row(
     return address, address.rpartition("@")[2], password_dovecot, home, quota_rule(quota_bytes), language
 
 
+@lru_cache
 def quota_rule(quota_bytes: int) -> str:
     """0 means no limit, in Dovecot as with us."""
     if quota_bytes < 0:

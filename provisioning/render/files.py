@@ -13,6 +13,7 @@ class RenderedFile:
 
     path: relative to the node's folder, such as "etc/postfix/main.cf". daemon: whose configuration it is, so
     whose test and reload it needs ("postfix", "dovecot", "nginx"); "" when nobody has to be told.
+    is_settled: its time of change lies some seconds back, for a reader that waits while a file looks new.
     """
 
     path: str
@@ -21,3 +22,4 @@ class RenderedFile:
     mode: int = 0o644
     owner: str = "root"
     group: str = "root"
+    is_settled: bool = False

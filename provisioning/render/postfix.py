@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,8 @@ LOGIN_REFUSED = "535 5.7.8 This account is locked"
 SENDING_STOPPED = "535 5.7.8 This account may not send mail at present: ask your postmaster"
 LOCK_ALL_LOGINS = "*"
 RETURN_LOCALPART = "srs0"
+
+_LIST_SIGNS = re.compile(r"""[, \t"<>()\[\]\\;:]""")
 
 Entry = tuple[str, str]
 
@@ -88,7 +91,14 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         _reload(plane),
         *(file for address in plane.addresses for file in _address_files(plane, address)),
         *(
-            RenderedFile(path=f"etc/postfix/{name}", content=render(template, **values), daemon="postfix")
+            RenderedFile(
+                path=f"etc/postfix/{name}",
+                content=render(template, **values),
+                daemon="postfix",
+                # Every Postfix program that meets a new main.cf would wait two seconds for a writer who has
+                # not finished; ours is replaced as a whole.
+                is_settled=name == "main.cf",
+            )
             for name, template in sorted(names.items())
         ),
     ]
@@ -261,6 +271,13 @@ def mailbox_entry(address: str) -> Entry:
     return quoting.map_key(address), "1"
 
 
+def own_entries(address: str) -> tuple[Entry, Entry]:
+    """Of an account: its mailbox_entry, and its sender_entry for itself."""
+    if quoting.is_plain_address(address):
+        return (address, "1"), (address, address)
+    return mailbox_entry(address), sender_entry(address, (address,))
+
+
 def alias_entry(address: str, targets: Iterable[str]) -> Entry:
     """``address`` (or ``@domain``) goes to the targets. An identity entry keeps a mailbox before a
     catch-all.
@@ -326,9 +343,9 @@ def sending_stopped_entry(login: str) -> Entry:
 
 def _address_list(addresses: Iterable[str]) -> str:
     """Sorted, each once: same rows, same bytes. A comma inside an address would become two addresses."""
-    unique: Sequence[str] = sorted(set(addresses))
+    unique = sorted(set(addresses))
     for address in unique:
-        if not address or any(sign in address for sign in ', \t"<>()[]\\;:'):
+        if not address or _LIST_SIGNS.search(address):
             raise UnsafeValue("list of addresses in a Postfix map", address)
     return quoting.map_value(",".join(unique))
 

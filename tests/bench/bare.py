@@ -27,10 +27,10 @@ def write_again(layout: Layout, folder: Path) -> Stopwatch:
     text files, one after another.
     """
     rows = {table: list(listing(layout.accounts_file, table)) for table in TABLES}
+    postmap = ["postmap", "-c", str(layout.etc / "postfix")]
     for name in MAPS:
         with (folder / name).open("wb") as source:
-            subprocess.run(["postmap", "-s", f"lmdb:{layout.maps / name}"], stdout=source, check=True)
-    postmap = ["postmap", "-c", str(layout.etc / "postfix")]
+            subprocess.run([*postmap, "-s", f"lmdb:{layout.maps / name}"], stdout=source, check=True)
     with stopwatch() as watch:
         _insert(folder / "bare.sqlite", rows)
         for name in MAPS:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_second_apply_writes_nothing_and_reloads_nothing(plane: MailInstance, ja
     assert plane.applier().apply_all().is_empty
     assert plane.applier().check() == {}
     assert plane.log("mail.log").count("reload") == before
+
+
+def test_no_postfix_program_waits_for_settings_to_settle(plane: MailInstance) -> None:
+    """dict_load_file_xt reads a main.cf again and again until its time of change lies two seconds back."""
+    main = plane.layout.etc / "postfix" / "main.cf"
+    main.write_text("# by hand\n", encoding="ascii")
+    plane.applier().apply_all(confirm_deletions=True)
+    assert "by hand" not in main.read_text(encoding="utf-8")
+    assert main.stat().st_mtime < time.time() - 2
 
 
 def test_one_password_change_writes_one_row(plane: MailInstance, jan: Account, console: Actor) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from provisioning.render import quoting
+from provisioning.render import postfix, quoting
 from provisioning.render.quoting import (
     MAX_MAP_KEY_LENGTH,
     dovecot_value,
@@ -144,3 +146,18 @@ def test_every_quoting_function_is_in_the_fuzz() -> None:
         "postfix_value",
         "sieve_string",
     }
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=8) | st.text("ab0.@#:,;+\\\"' <>()[]{}A~é", max_size=8))
+def test_a_plain_address_is_its_own_entry(address: str) -> None:
+    """What is looked at once passes the two longer looks unchanged."""
+    if quoting.is_plain_address(address):
+        assert postfix.mailbox_entry(address) == (address, "1")
+        assert postfix.sender_entry(address, (address,)) == (address, address)
+
+
+@pytest.mark.parametrize("localpart", ["anna.nowak", "o'neil", "a+b=c", "x_y-z", "{a|b}~", "!#$%&"])
+def test_an_accounts_own_entries_are_those_of_mailbox_and_sender(localpart: str) -> None:
+    address = f"{localpart}@firma.test"
+    expected = postfix.mailbox_entry(address), postfix.sender_entry(address, (address,))
+    assert postfix.own_entries(address) == expected
