@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.actor import Actor
 from accounts.checkup import Finding, findings_of
 from accounts.circles import mark_ways, words_of
 from accounts.models import Account, Alias
@@ -28,7 +29,7 @@ def facts_of(account: Account) -> Facts:
             "finding": finding.text,
             "remedy": _command(finding),
         }
-        for finding in findings_of(account, seen)
+        for finding in findings_of(account, seen, by=Actor.console())
     ]
     if why_not:
         facts.append({"level": "note", "finding": f"The machine was not asked: {why_not}", "remedy": None})
