@@ -32,8 +32,8 @@ class Life:
         """What a failed change means, and what to do about it."""
         return _(
             "The server could not take the change over yet. It is saved and nothing is lost; what was set"
-            " before still holds. The server tries again by itself. If this still stands here in a few minutes, tell"
-            " whoever runs the mail server."
+            " before still holds. The server tries again by itself. If this still stands here in a few"
+            " minutes, tell whoever runs the mail server."
         )
 
 
