@@ -1,4 +1,5 @@
 """A bulk file given to the panel: kept encrypted until it is confirmed, added in the background, forgotten.
+So are acts on many accounts that take their time.
 
 Only the job's number goes through the broker. The passwords that come of it can be fetched once in each form,
 by whoever gave the file, within the hour.
@@ -23,7 +24,7 @@ from django.utils.translation import override
 from accounts import bulk, bulk_aliases, vault
 from accounts.actions.bulk import add_accounts
 from accounts.actions.bulk_aliases import add_aliases
-from accounts.actions.many import set_passwords
+from accounts.actions.many import check_deletion, delete_accounts, set_passwords
 from accounts.actor import Actor
 from accounts.csvfile import FileError
 from accounts.models import Account, BulkJob
@@ -40,6 +41,8 @@ SILENT_SECONDS = 600
 # The broker may have lost the hint.
 WAITING_SECONDS = 20
 MOST_ATTEMPTS = 3
+# The domain is locked for so many.
+DELETED_A_PART = 50
 SECONDS_BETWEEN_REPORTS = 0.5
 
 State = BulkJob.State
@@ -108,6 +111,25 @@ def prepare_password_job(domain: Domain, chosen: Sequence[int], *, password: str
     )
 
 
+def prepare_deletion_job(
+    domain: Domain, chosen: Sequence[int], *, remove_orphans: bool, by: Actor
+) -> BulkJob:
+    """More accounts than one act deletes. Refused at once for what would refuse one of them."""
+    check_deletion(domain, chosen, remove_orphans=remove_orphans, by=by)
+    content = json.dumps({"chosen": list(chosen), "remove_orphans": remove_orphans}).encode()
+    kind = BulkJob.Kind.DELETION
+    return prepare_bulk_job(kind, content, domain_name=domain.name, total=len(chosen), by=by)
+
+
+def start_at_once(job: BulkJob, *, by: Actor) -> None:
+    """For what was confirmed before there was a job: when it is refused, nothing is kept."""
+    try:
+        start_bulk_job(job, by=by)
+    except ActionRefused:
+        cancel_bulk_job(job, by=by)
+        raise
+
+
 def upload_of(job: BulkJob) -> bytes | None:
     return vault.get(_upload(job), key=job.key)
 
@@ -127,7 +149,7 @@ def start_bulk_job(job: BulkJob, *, by: Actor) -> None:
 
 
 def cancel_bulk_job(job: BulkJob, *, by: Actor) -> None:
-    """Nothing of it is added, unless it is done already."""
+    """Nothing of it is added, unless it is done already. What a deletion has deleted stays deleted."""
     by.must_write()
     unfinished = BulkJob.objects.filter(pk=job.pk).exclude(state__in=[State.DONE, State.FAILED])
     if unfinished.update(state=State.FAILED, error=_("Cancelled."), changed_at=timezone.now()):
@@ -143,7 +165,9 @@ def nudge(job_id: int) -> None:
 
 
 def run_bulk_job(job_id: int) -> None:
-    """Add what the file says, all or nothing. Another worker that has the job already keeps it."""
+    """Add what the file says, all or nothing; delete part by part. Another worker that has the job already
+    keeps it.
+    """
     claimed = BulkJob.objects.filter(pk=job_id, state=State.QUEUED)
     now = timezone.now()
     if not claimed.update(state=State.RUNNING, attempt=F("attempt") + 1, done_count=0, changed_at=now):
@@ -217,6 +241,8 @@ def _run(job: BulkJob) -> None:
         _add_aliases(job, raw, by)
     elif job.kind == BulkJob.Kind.PASSWORDS:
         _set_passwords(job, raw, by)
+    elif job.kind == BulkJob.Kind.DELETION:
+        _delete_accounts(job, raw, by)
     else:
         _add_accounts(job, raw, by)
 
@@ -267,6 +293,20 @@ def _set_passwords(job: BulkJob, raw: bytes, by: Actor) -> None:
         raise
 
 
+def _delete_accounts(job: BulkJob, raw: bytes, by: Actor) -> None:
+    """Each part and how far it is are one commit: whoever takes the job over goes on where it stands."""
+    wanted = json.loads(raw)
+    domain = Domain.objects.get(name=job.domain_name)
+    there = set(Account.objects.filter(domain=domain).values_list("pk", flat=True))
+    left = [pk for pk in wanted["chosen"] if pk in there]
+    for start in range(0, len(left), DELETED_A_PART):
+        part = left[start : start + DELETED_A_PART]
+        with transaction.atomic():
+            delete_accounts(domain, part, remove_orphans=wanted["remove_orphans"], by=by)
+            _say_done(job, job.total_count - len(left) + start + len(part))
+    _finish(job, job.total_count)
+
+
 def _refuse_faults(faults: Sequence[FileError]) -> None:
     """The file was without faults when it was confirmed; something has been changed since."""
     if faults:
@@ -285,8 +325,12 @@ class _Reporter:
         if now < self.next_at:
             return
         self.next_at = now + SECONDS_BETWEEN_REPORTS
-        if not _mine(self.job).update(done_count=done, changed_at=timezone.now()):
-            raise JobStopped
+        _say_done(self.job, done)
+
+
+def _say_done(job: BulkJob, count: int) -> None:
+    if not _mine(job).update(done_count=count, changed_at=timezone.now()):
+        raise JobStopped
 
 
 def _finish(job: BulkJob, count: int) -> None:

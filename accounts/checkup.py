@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.actor import Actor
 from accounts.models import Account, Autoresponder, Forwarding, MailboxUsage
 from accounts.quotas import format_bytes
 from provisioning.life import life_of
@@ -39,11 +40,11 @@ class Finding:
     remedy: Remedy | None = None
 
 
-def findings_of(account: Account, seen: dict[str, Any] | None) -> list[Finding]:
+def findings_of(account: Account, seen: dict[str, Any] | None, *, by: Actor) -> list[Finding]:
     """The bad ones first. seen: what the machine says (provisioning.inspection), None when not asked."""
     found = [
         *_locks(account),
-        *_life(account, seen),
+        *_life(account, seen, by),
         *_space(account),
         *_doors(account),
         *_ways_of_mail(account),
@@ -69,13 +70,14 @@ def _locks(account: Account) -> Iterator[Finding]:
         yield Finding("good", _("Account and domain are active."))
 
 
-def _life(account: Account, seen: dict[str, Any] | None) -> Iterator[Finding]:
+def _life(account: Account, seen: dict[str, Any] | None, by: Actor) -> Iterator[Finding]:
     if account.domain is None:
         return
     life = life_of(account.domain.scope, account.address)
     waits_long = life.since is not None and timezone.now() - life.since > PENDING_TOO_LONG
     if life.state == "failed":
-        yield Finding("bad", _("The last change is saved, but not live: %(why)s") % {"why": life.error[:300]})
+        why = life.error[:300] if by.sees_everything else life.why
+        yield Finding("bad", _("The last change is saved, but not live: %(why)s") % {"why": why})
     elif life.state == "pending":
         level: Level = "bad" if waits_long else "note"
         yield Finding(level, _("The last change is saved and on its way to the server."))

@@ -337,7 +337,8 @@ class Notice(models.Model):
 
 
 class BulkJob(models.Model):
-    """A bulk file on its way: checked, confirmed, added. Or new passwords for many accounts.
+    """A bulk file on its way: checked, confirmed, added. Or what many accounts have in common:
+    new passwords, deletion.
 
     What the file held, and the passwords that came of it, lie encrypted in files beside the sockets
     (accounts.vault), for an hour at most. The key is here: a copy of the database alone tells nothing.
@@ -347,6 +348,7 @@ class BulkJob(models.Model):
         ACCOUNTS = "accounts", _("accounts")
         ALIASES = "aliases", _("aliases")
         PASSWORDS = "password", _("passwords")
+        DELETION = "delete", _("deletion")
 
     class State(models.TextChoices):
         CHECKED = "checked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -139,11 +140,14 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         """With a target whose domain is not on this server."""
         return self.ordinary().filter(_leads_outside())
 
-    def broken(self) -> Self:
-        """With a target here that nobody has."""
+    def broken(self, *, later: Iterable[int] = ()) -> Self:
+        """With a target here that nobody has. later: others that are known to reach nobody
+        (accounts.circles).
+        """
         from accounts.models import AliasTarget
 
-        return self.filter(Exists(AliasTarget.objects.broken().filter(alias=OuterRef("pk"))))
+        at_once = Exists(AliasTarget.objects.broken().filter(alias=OuterRef("pk")))
+        return self.filter(at_once | Q(pk__in=later))
 
     def search(self, fragment: str) -> Self:
         """Part of the alias's address or of one of its targets."""

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Concat, StrIndex, Substr
 from provisioning.outbox import ALWAYS_ACCEPTED
 
 if TYPE_CHECKING:
-    from accounts.models import AliasTarget  # noqa: F401  # named as text below
+    from accounts.models import Alias, AliasTarget  # noqa: F401  # named as text below
 
 _TEXT = models.CharField()
 
@@ -26,6 +26,12 @@ class AliasTargetQuerySet(models.QuerySet["AliasTarget"]):
 
     def broken(self) -> Self:
         return self._with_parts().filter(_is_broken())
+
+    def leading_on(self) -> Self:
+        """Marked, and only those that an alias or a catch-all here may take: what becomes of the mail shows
+        farther on (accounts.circles).
+        """
+        return self.marked().filter(Exists(_aliases()) | Exists(_catch_alls()), account=None)
 
     def _with_parts(self) -> Self:
         """own: the address in the domain itself, without a tag, where the host is another name of it."""
@@ -52,14 +58,23 @@ def _is_ours() -> Exists:
 
 
 def _is_broken() -> Q:
-    from accounts.models import Account, Alias
+    from accounts.models import Account
     from domains.models import Domain
 
     hosted = Exists(Domain.objects.filter(name=OuterRef("home"), kind=Domain.Kind.HOSTED))
     account = Account.objects.filter(Q(address=OuterRef("own")) | Q(address=OuterRef("address")))
-    alias = Alias.objects.filter(Q(address=OuterRef("address")) | Q(address=OuterRef("own")))
-    catch_all = Alias.objects.filter(localpart="").filter(
-        Q(address=Concat(Value("@"), OuterRef("host"))) | Q(address=Concat(Value("@"), OuterRef("home")))
-    )
-    taken = Q(Exists(account)) | Q(Exists(alias)) | Q(Exists(catch_all)) | Q(localpart__in=ALWAYS_ACCEPTED)
+    taken = Q(Exists(account)) | Exists(_aliases()) | Exists(_catch_alls()) | Q(localpart__in=ALWAYS_ACCEPTED)
     return Q(hosted) & ~taken
+
+
+def _aliases() -> models.QuerySet[Alias]:
+    from accounts.models import Alias
+
+    return Alias.objects.filter(Q(address=OuterRef("address")) | Q(address=OuterRef("own")))
+
+
+def _catch_alls() -> models.QuerySet[Alias]:
+    from accounts.models import Alias
+
+    here, at_home = (Concat(Value("@"), OuterRef(place)) for place in ("host", "home"))
+    return Alias.objects.filter(Q(address=here) | Q(address=at_home), localpart="")

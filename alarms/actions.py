@@ -7,7 +7,7 @@ is decided by alarms.delivery.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from accounts.actor import Actor
 from accounts.addresses import parse_address
 from alarms import secret
 from alarms.models import Alarm, AlarmMessage, AlarmSettings, plain, settings_in_force
-from alarms.words import WORDS
+from alarms.words import WORDS, Detail
 from audit import record as audit
 from qmailux_site.errors import ActionRefused
 
@@ -37,11 +37,11 @@ class Trouble:
 
     name: str
     about: str = ""
-    details: dict[str, str | int] = field(default_factory=dict)
+    details: Mapping[str, Detail] = field(default_factory=dict)
 
 
 def raise_alarm(
-    name: str, *, about: str = "", tells: Sequence[tuple[str, str]] = (), **details: str | int
+    name: str, *, about: str = "", tells: Sequence[tuple[str, str]] = (), **details: Detail
 ) -> Alarm:
     """It is wrong now. While it is open, a repeated call brings it up to date and tells nobody again.
 
@@ -160,11 +160,12 @@ def messages_for(alarm: Alarm, event: str) -> list[AlarmMessage]:
     """One for each way that is set up, and for those whom it concerns; sent by the next run of the tasks."""
     chosen, now = settings_in_force(), timezone.now()
     channels = AlarmMessage.Channel
-    ways: list[tuple[str, str]] = [(channels.MAIL, "")] if chosen.mail_addresses else []
+    # A letter each: they may read different languages.
+    ways: list[tuple[str, str]] = [(channels.MAIL, address) for address in chosen.mail_addresses]
     if chosen.webhook_host:
         ways.append((channels.WEBHOOK, ""))
     ways += [(channels.SMS, number) for number in chosen.sms_numbers]
-    ways += [(channel, name) for channel, name in alarm.tells if name not in chosen.mail_addresses]
+    ways += [(channel, name) for channel, name in alarm.tells]
     if event == Alarm.Told.CLEARED:
         # A text wakes people up: that it is over can wait until they look.
         ways = [way for way in ways if way[0] != channels.SMS]

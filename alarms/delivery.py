@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import override
 
 from alarms.actions import QUIET, messages_for
-from alarms.models import Alarm, AlarmMessage
+from alarms.models import Alarm, AlarmMessage, settings_in_force
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ def _try(message: AlarmMessage, send: Callable[[AlarmMessage], None]) -> bool:
     if not mine.update(next_try_at=now + LEASE, attempts=message.attempts + 1):
         return False
     try:
-        send(message)
+        # Superadmins read what it says of a failure.
+        with override(settings_in_force().language):
+            send(message)
     except NotDelivered as error:
         pause = min(FIRST_PAUSE * 2 ** min(message.attempts, 10), LONGEST_PAUSE)
         is_too_old = now + pause > message.created_at + GIVE_UP_AFTER

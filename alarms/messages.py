@@ -23,17 +23,17 @@ from accounts.models import Account
 from alarms import secret
 from alarms.delivery import NotDelivered
 from alarms.models import Alarm, AlarmMessage, settings_in_force
-from alarms.words import remedy_of, sentence_of, title_of
+from alarms.words import details_of, remedy_of, sentence_of, title_of
 
 SECONDS = 10
 SIGNATURE = "X-QmaiLux-Signature"
 
 
 def letter_of(message: AlarmMessage) -> EmailMessage:
-    """In the language that the superadmins have chosen, or of the account that it goes to."""
+    """In the receiver's language."""
     layout, alarm = settings.QMAILUX_LAYOUT, message.alarm
     letter = EmailMessage()
-    with override(_language_of(message)):
+    with override(language_of(message)):
         when = date_format(timezone.localtime(alarm.raised_at), "DATETIME_FORMAT")
         lines = [sentence_of(alarm), "", _("Server: %(name)s") % {"name": layout.hostname}]
         lines.append(_("Since: %(time)s") % {"time": when})
@@ -58,12 +58,13 @@ def body_of(message: AlarmMessage) -> bytes:
     alarm = message.alarm
     with override(settings_in_force().language):
         sentence, remedy, title = sentence_of(alarm), remedy_of(alarm), headline(message)
+        details = details_of(alarm)
     values = {
         "text": f"[{settings.QMAILUX_LAYOUT.hostname}] {title}: {sentence}",
         "event": message.event,
         "name": alarm.name,
         "about": alarm.about,
-        "details": alarm.details,
+        "details": details,
         "remedy": remedy if message.event == "raised" else "",
         "server": settings.QMAILUX_LAYOUT.hostname,
         "raised_at": alarm.raised_at.isoformat(),
@@ -126,6 +127,12 @@ def url_of(alarm: Alarm) -> str:
     return f"{settings.QMAILUX_LAYOUT.panel_url}{alarm.details.get('path') or reverse('alarms')}"
 
 
-def _language_of(message: AlarmMessage) -> str:
-    owner = Account.objects.filter(address=message.recipient).values_list("language", flat=True).first()
-    return owner or settings_in_force().language
+def language_of(message: AlarmMessage) -> str:
+    """Of the account that it goes to, by its address or its confirmed number; else the one that was chosen
+    for alarms.
+    """
+    owners = Account.objects.filter(address=message.recipient)
+    if message.channel == AlarmMessage.Channel.SMS:
+        owners = Account.objects.filter(notification__number=message.recipient)
+    owner = owners.order_by("pk").first() if message.recipient else None
+    return owner.language if owner else settings_in_force().language

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -131,6 +132,12 @@ def settings_in_force() -> AlarmSettings:
     return AlarmSettings.objects.filter(pk=1).first() or AlarmSettings(pk=1)
 
 
-def plain(details: dict[str, Any]) -> dict[str, Any]:
-    """What can be kept: text and numbers."""
-    return {name: value if isinstance(value, int) else str(value)[:2000] for name, value in details.items()}
+def plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be kept: text and numbers, and texts by language."""
+    return {name: _plain(value) for name, value in details.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return plain(value)
+    return value if isinstance(value, int) else str(value)[:2000]

@@ -12,8 +12,8 @@ from accounts.smsfaults import fault_in_words
 from accounts.smstext import one_sms, plain_letters
 from alarms import delivery
 from alarms.delivery import NotDelivered
-from alarms.messages import headline
-from alarms.models import AlarmMessage, settings_in_force
+from alarms.messages import headline, language_of
+from alarms.models import AlarmMessage
 from alarms.words import sentence_of
 
 
@@ -42,7 +42,7 @@ def send_texts(kind: str, send_mail: SendMail | None = None) -> int:
 
 
 def text_of(message: AlarmMessage) -> str:
-    """In one SMS, with letters that every phone shows."""
-    with override(settings_in_force().language):
+    """In one SMS in the receiver's language, with letters that every phone shows."""
+    with override(language_of(message)):
         sentence, title = sentence_of(message.alarm), headline(message)
     return one_sms(plain_letters(f"{settings.QMAILUX_LAYOUT.hostname}: {title}. {sentence}"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Language
 
 if TYPE_CHECKING:
     from alarms.models import Alarm
@@ -90,6 +94,19 @@ WORDS: dict[str, Words] = {
 }
 
 
+# What a sentence names. One that is said differently in each language is kept in all of them.
+Detail = str | int | Mapping[str, str]
+
+
+def in_each_language(say: Callable[[], str]) -> Mapping[str, str]:
+    """A detail for people of any language: who raises an alarm does not know who will read it."""
+    said = {}
+    for language in Language.values:
+        with override(language):
+            said[language] = say()
+    return said
+
+
 class _Details(dict[str, object]):
     """A detail that an older alarm lacks is shown as a dash."""
 
@@ -126,5 +143,16 @@ def remedy_of(alarm: Alarm) -> str:
     return _filled(words.remedy, alarm) if words else ""
 
 
+def details_of(alarm: Alarm) -> dict[str, str | int]:
+    """In the language that is active."""
+    return {name: _read(detail) for name, detail in alarm.details.items()}
+
+
+def _read(detail: Detail) -> str | int:
+    if not isinstance(detail, Mapping):
+        return detail
+    return detail.get((get_language() or "")[:2]) or detail.get(Language.ENGLISH, "–")
+
+
 def _filled(text: Promise, alarm: Alarm) -> str:
-    return str(text) % _Details({**alarm.details, "about": alarm.about})
+    return str(text) % _Details({**details_of(alarm), "about": alarm.about})

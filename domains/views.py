@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts import actions as account_actions
+from accounts import circles
 from accounts.addresses import parse_targets
 from accounts.forms import add_refusal
 from accounts.models import Alias, AliasTarget
@@ -33,7 +34,7 @@ from qmailux_site.pages import page_of, search_of, superadmin_required
 
 MARKED_TARGETS = Prefetch("targets", AliasTarget.objects.marked())
 ALIAS_FILTERS: dict[str, tuple[object, Callable[[AliasQuerySet], AliasQuerySet]]] = {
-    "broken": (pgettext_lazy("aliases", "broken"), lambda aliases: aliases.broken()),
+    "broken": (pgettext_lazy("aliases", "broken"), circles.broken),
     "elsewhere": (pgettext_lazy("aliases", "leading elsewhere"), lambda aliases: aliases.leading_elsewhere()),
     "local": (pgettext_lazy("aliases", "local"), lambda aliases: aliases.local()),
     "catch-all": (gettext_lazy("catch-all"), lambda aliases: aliases.catch_alls()),
@@ -105,12 +106,13 @@ def alias_list(request: PanelRequest, name: str) -> HttpResponse:
     narrow = ALIAS_FILTERS[wanted][1] if wanted in ALIAS_FILTERS else None
     found = aliases.search(search_of(request)).prefetch_related(MARKED_TARGETS, "domain_alias")
     page = page_of(narrow(found) if narrow else found, request, key="address")
+    circles.mark_ways(target for alias in page.rows for target in alias.targets.all())
     lives = lives_of(domain.scope, [alias.address for alias in page.rows])
     values = {
         "domain": domain,
         "alias_count": count_of(aliases.ordinary()),
         "catch_all_count": count_of(aliases.catch_alls()),
-        "broken_count": count_of(aliases.broken()),
+        "broken_count": count_of(circles.broken(aliases)),
         "other_names": DomainAlias.objects.visible_to(request.actor).filter(domain=domain),
         "filters": [(key, label) for key, (label, _narrow) in ALIAS_FILTERS.items()],
         "filter": wanted if narrow else "",
@@ -153,7 +155,8 @@ def alias(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     if request.method == "POST":
         managed_domain_of(request, name)
     domain, found = _alias_of(request, name, pk)
-    marked = found.targets.marked()
+    marked = list(found.targets.marked())
+    circles.mark_ways(marked)
     targets = list(found.targets.values_list("address", flat=True))
     form = TargetsForm(request.POST or None, initial={"targets": "\n".join(targets)})
     if form.is_valid():

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.forms import PanelForm
+from maillog import plainly
 from maillog.debugging import MOST_MINUTES
 from maillog.models import Direction, Handling, Kind, Mechanism, Verdict
 from maillog.trace import Question, question_of
@@ -62,9 +63,22 @@ class TraceForm(PanelForm):
 
 
 class OwnTraceForm(TraceForm):
-    """For the owner of a mailbox, who finds by the same words and knows no ids."""
+    """For the owner of a mailbox, who finds by the same words and knows no ids and no server."""
 
     q = forms.CharField(required=False, max_length=998, label=_("Address or subject"))
+    kind = forms.ChoiceField(label=_("What"), required=False, choices=[*_ANY, *plainly.KINDS.items()])
+    verdict = forms.ChoiceField(
+        label=_("What became of it"), required=False, choices=[*_ANY, *plainly.VERDICTS.items()]
+    )
+    mechanism = forms.ChoiceField(
+        label=_("Why it was refused"), required=False, choices=[*_ANY, *plainly.MECHANISMS.items()]
+    )
+    handling = forms.ChoiceField(
+        label=_("What was done with it"), required=False, choices=[*_ANY, *plainly.HANDLINGS.items()]
+    )
+    direction = forms.ChoiceField(
+        label=_("Got or sent"), required=False, choices=[*_ANY, *plainly.DIRECTIONS.items()]
+    )
 
 
 class DebugForm(PanelForm):

@@ -23,6 +23,8 @@ from maillog.parse import parse
 from maillog.stamps import Stamps
 from maillog.subjects import readable_subject
 
+# A sentence, and its tone.
+Words = tuple[str, str]
 SIDE_BY_SIDE = timedelta(seconds=10)
 
 
@@ -44,9 +46,11 @@ def lines_for(entry: Entry, sight: Sight) -> list[str]:
     return seen_lines(lines, entry.parties.all(), sight)
 
 
-def timeline_of(entry: Entry, sight: Sight) -> list[Step]:
-    """Steps in the order of the log; lines that say nothing to a person are only among the raw ones."""
-    return _in_order(_steps(entry, lines_for(entry, sight)))
+def timeline_of(entry: Entry, sight: Sight, say: Callable[[Event], Words] | None = None) -> list[Step]:
+    """Steps in the order of the log; lines that say nothing to a person are only among the raw ones. say:
+    instead of words_of.
+    """
+    return _in_order(_steps(entry, lines_for(entry, sight), say or words_of))
 
 
 def _in_order(steps: Iterable[Step]) -> list[Step]:
@@ -67,17 +71,18 @@ def _is_earlier(one: Step, other: Step) -> bool:
     return timedelta(0) < other.at - one.at <= SIDE_BY_SIDE
 
 
-def _steps(entry: Entry, lines: list[str]) -> Iterator[Step]:
+def _steps(entry: Entry, lines: list[str], say: Callable[[Event], Words]) -> Iterator[Step]:
     stamps = Stamps(timezone.get_default_timezone(), time.time(), entry.began_at.timestamp())
     for line in lines:
         event = parse(line)
         moment = stamps.moment(event.stamp)
         at = None if moment is None else datetime.fromtimestamp(moment, UTC)
-        words, tone = _words(event)
+        words, tone = say(event)
         yield Step(at, event.stamp, words, tone, line)
 
 
-def _words(event: Event) -> tuple[str, str]:
+def words_of(event: Event) -> Words:
+    """What a line says, and its tone; words are "" where it says nothing to a person."""
     say = _SENTENCES.get(event.kind)
     return say(event) if say else ("", "")
 
@@ -87,34 +92,34 @@ def _client(event: Event) -> str:
     return f"{name} [{address}]" if name and name != "unknown" else f"[{address}]"
 
 
-def _connected(event: Event) -> tuple[str, str]:
+def _connected(event: Event) -> Words:
     return _("%(client)s connected") % {"client": _client(event)}, ""
 
 
-def _encrypted(event: Event) -> tuple[str, str]:
+def _encrypted(event: Event) -> Words:
     return _("the connection is encrypted (%(protocol)s)") % {"protocol": event.fields["protocol"]}, ""
 
 
-def _listed(event: Event) -> tuple[str, str]:
+def _listed(event: Event) -> Words:
     values = {"address": event.fields["address"], "list": event.fields["list"]}
     return _("%(address)s stands on the blocklist %(list)s") % values, "wait"
 
 
-def _receiving(event: Event) -> tuple[str, str]:
+def _receiving(event: Event) -> Words:
     if login := event.fields.get("login"):
         return _("%(login)s sends from %(client)s") % {"login": login, "client": _client(event)}, ""
     return _("%(client)s sends a message") % {"client": _client(event)}, ""
 
 
-def _subject(event: Event) -> tuple[str, str]:
+def _subject(event: Event) -> Words:
     return _("subject: %(subject)s") % {"subject": readable_subject(event.fields["subject"])}, ""
 
 
-def _message_id(event: Event) -> tuple[str, str]:
+def _message_id(event: Event) -> Words:
     return _("Message-ID: %(message_id)s") % {"message_id": event.fields["message_id"] or "–"}, ""
 
 
-def _queued(event: Event) -> tuple[str, str]:
+def _queued(event: Event) -> Words:
     fields = event.fields
     count = int(fields["count"]) if fields["count"].isdecimal() else 0
     size = format_bytes(int(fields["size"]), "en") if fields["size"].isdecimal() else fields["size"]
@@ -125,15 +130,18 @@ def _queued(event: Event) -> tuple[str, str]:
     ) % {"size": size, "sender": fields["from"], "count": count}, ""
 
 
-def _delivery(event: Event) -> tuple[str, str]:
+def readable_recipient(event: Event) -> str:
+    """Of a delivery, with the address that the mail was for before it was led on."""
     fields = event.fields
-    recipient = fields["to"]
-    if original := fields.get("original"):
-        recipient = _("%(recipient)s (addressed to %(original)s)") % {
-            "recipient": recipient,
-            "original": original,
-        }
-    values = {"recipient": recipient, "relay": fields["relay"], "reply": fields["reply"]}
+    if not fields.get("original"):
+        return fields["to"]
+    values = {"recipient": fields["to"], "original": fields["original"]}
+    return _("%(recipient)s (addressed to %(original)s)") % values
+
+
+def _delivery(event: Event) -> Words:
+    fields = event.fields
+    values = {"recipient": readable_recipient(event), "relay": fields["relay"], "reply": fields["reply"]}
     if fields["status"] == "sent":
         if event.program == "lmtp":
             return _("handed to the mailbox of %(recipient)s") % values, "good"
@@ -147,12 +155,12 @@ def _delivery(event: Event) -> tuple[str, str]:
     return _("refused for %(recipient)s: %(reply)s") % values, "bad"
 
 
-def _sent_encrypted(event: Event) -> tuple[str, str]:
+def _sent_encrypted(event: Event) -> Words:
     values = {"relay": event.fields["relay"], "protocol": event.fields["protocol"]}
     return _("the connection to %(relay)s is encrypted (%(protocol)s)") % values, ""
 
 
-def _scanned(event: Event) -> tuple[str, str]:
+def _scanned(event: Event) -> Words:
     fields = event.fields
     if not fields["is_spam"]:
         return _unscanned(fields["login"], fields["state"])
@@ -164,7 +172,7 @@ def _scanned(event: Event) -> tuple[str, str]:
     return _("%(login)s: no spam, %(score)s points of %(required)s; rules: %(rules)s") % values, ""
 
 
-def _unscanned(login: str, state: str) -> tuple[str, str]:
+def _unscanned(login: str, state: str) -> Words:
     if state == "off":
         return _("%(login)s: the spam check is off") % {"login": login}, ""
     if state.startswith("skipped"):
@@ -172,11 +180,11 @@ def _unscanned(login: str, state: str) -> tuple[str, str]:
     return _("%(login)s: the spam check did not answer, delivered unsearched") % {"login": login}, "wait"
 
 
-def _infected(event: Event) -> tuple[str, str]:
+def _infected(event: Event) -> Words:
     return _("the virus scanner found %(virus)s") % {"virus": event.fields["virus"]}, "bad"
 
 
-def _said(event: Event) -> tuple[str, str]:
+def _said(event: Event) -> Words:
     fields = event.fields
     if fields["side"] == "<":
         return _("client: %(said)s") % {"said": fields["said"]}, ""
@@ -184,15 +192,15 @@ def _said(event: Event) -> tuple[str, str]:
     return _("server: %(said)s") % {"said": fields["said"]}, tone
 
 
-def _note(event: Event) -> tuple[str, str]:
+def _note(event: Event) -> Words:
     return f"{event.program}: {event.fields['said']}", ""
 
 
-def _update_begun(event: Event) -> tuple[str, str]:
+def _update_begun(event: Event) -> Words:
     return _("looked for new virus signatures"), ""
 
 
-def _updated(event: Event) -> tuple[str, str]:
+def _updated(event: Event) -> Words:
     fields = event.fields
     if fields["outcome"] == "failed":
         return _("failed: %(reason)s") % {"reason": fields["reason"]}, "bad"
@@ -202,7 +210,7 @@ def _updated(event: Event) -> tuple[str, str]:
     return _("%(what)s: nothing newer than version %(version)s") % values, ""
 
 
-def _operation(event: Event) -> tuple[str, str]:
+def _operation(event: Event) -> Words:
     fields = event.fields
     values = {
         "who": fields["real"],
@@ -215,15 +223,15 @@ def _operation(event: Event) -> tuple[str, str]:
     return f"{said} [{fields['address']}]" if fields["address"] else said, ""
 
 
-def _expired(event: Event) -> tuple[str, str]:
+def _expired(event: Event) -> Words:
     return _("too old to be tried again, returned to the sender"), "bad"
 
 
-def _removed(event: Event) -> tuple[str, str]:
+def _removed(event: Event) -> Words:
     return _("finished, removed from the queue"), ""
 
 
-def _refused(event: Event) -> tuple[str, str]:
+def _refused(event: Event) -> Words:
     reason = event.fields["reason"]
     values = {"reason": reason, "client": _client(event)}
     if event.fields["action"] in ("hold", "milter-hold"):
@@ -236,11 +244,11 @@ def _refused(event: Event) -> tuple[str, str]:
     return _("refused: %(reason)s") % values, "bad"
 
 
-def _notification(event: Event) -> tuple[str, str]:
+def _notification(event: Event) -> Words:
     return _("a notice went to the sender as %(queue_id)s") % {"queue_id": event.fields["other"]}, "wait"
 
 
-def _stored(event: Event) -> tuple[str, str]:
+def _stored(event: Event) -> Words:
     result = event.fields["result"]
     values = {"login": event.fields["login"], "folder": event.fields["folder"], "result": result}
     if event.fields["folder"]:
@@ -257,7 +265,7 @@ def _stored(event: Event) -> tuple[str, str]:
     return f"{event.fields['login']}: {result}", ""
 
 
-def _logged_in(event: Event) -> tuple[str, str]:
+def _logged_in(event: Event) -> Words:
     values = {
         "login": event.fields["login"],
         "address": event.fields["address"],
@@ -266,35 +274,35 @@ def _logged_in(event: Event) -> tuple[str, str]:
     return _("%(login)s logged in from %(address)s (%(service)s)") % values, "good"
 
 
-def _origin(event: Event) -> tuple[str, str]:
+def _origin(event: Event) -> Words:
     return _("the webmail asks for somebody at %(address)s") % {"address": event.fields["address"]}, ""
 
 
-def _login_failed(event: Event) -> tuple[str, str]:
+def _login_failed(event: Event) -> Words:
     values = {"login": event.fields["login"], "address": event.fields["address"]}
     said = event.fields["reason"]
     sentence = _("%(login)s from %(address)s was not let in") % values
     return f"{sentence}: {said}" if said else sentence, "bad"
 
 
-def _session_end(event: Event) -> tuple[str, str]:
+def _session_end(event: Event) -> Words:
     return _("session ended: %(acts)s") % {"acts": session_acts(event)}, ""
 
 
-def _mailbox(event: Event) -> tuple[str, str]:
+def _mailbox(event: Event) -> Words:
     return event.text, ""
 
 
-def _given_up(event: Event) -> tuple[str, str]:
+def _given_up(event: Event) -> Words:
     return _("the other side went away: %(said)s") % {"said": event.text}, ""
 
 
-def _too_fast(event: Event) -> tuple[str, str]:
+def _too_fast(event: Event) -> Words:
     values = {"client": _client(event), "reason": event.fields["reason"]}
     return _("refused %(client)s, which is too fast: %(reason)s") % values, "bad"
 
 
-def _pipelining(event: Event) -> tuple[str, str]:
+def _pipelining(event: Event) -> Words:
     return _("%(client)s sent commands before it was its turn") % {"client": _client(event)}, "wait"
 
 
@@ -323,7 +331,7 @@ def session_summary(entry: Entry) -> str:
     return session_acts(parse(made_up))
 
 
-_SENTENCES: dict[str, Callable[[Event], tuple[str, str]]] = {
+_SENTENCES: dict[str, Callable[[Event], Words]] = {
     events.CONNECT: _connected,
     events.TLS: _encrypted,
     events.DNSBL: _listed,

@@ -21,11 +21,12 @@ from accounts.forms import add_refusal
 from audit.words import action_in_words
 from domains.models import Domain, DomainAlias
 from domains.views import domain_of
+from maillog import plainly
 from maillog.access import Sight, sight_of
 from maillog.export import client_address, rows_of, write_csv
 from maillog.forms import OwnTraceForm, TraceForm
 from maillog.masking import masked
-from maillog.models import Entry, Handling
+from maillog.models import Entry, Handling, Mechanism, Verdict
 from maillog.timeline import session_summary, timeline_of
 from maillog.trace import Question, find
 from qmailux_site.errors import ActionRefused
@@ -55,10 +56,33 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An entry as a page shows it."""
+    """An entry as a page shows it, to whoever comes through the door."""
 
     entry: Entry
     url: str
+    is_plain: bool = False
+
+    @property
+    def verdict(self) -> str:
+        verdict = Verdict(self.entry.verdict)
+        return str(plainly.VERDICTS.get(verdict, verdict.label) if self.is_plain else verdict.label)
+
+    @property
+    def mechanism(self) -> str:
+        if not self.entry.mechanism:
+            return ""
+        mechanism = Mechanism(self.entry.mechanism)
+        return str(plainly.MECHANISMS[mechanism] if self.is_plain else mechanism.label)
+
+    @property
+    def service(self) -> str:
+        service = self.entry.service
+        return str(plainly.SERVICES.get(service, "")) if self.is_plain else service
+
+    @property
+    def no_sender(self) -> str:
+        """What stands for the empty sender of notices."""
+        return _("a mail server") if self.is_plain else "<>"
 
     @property
     def tone(self) -> str:
@@ -79,7 +103,8 @@ class Shown:
 
     @property
     def handling(self) -> list[str]:
-        return [str(Handling(name).label) for name in self.entry.handling.split(",") if name]
+        names = [Handling(name) for name in self.entry.handling.split(",") if name]
+        return [str(plainly.HANDLINGS[name] if self.is_plain else name.label) for name in names]
 
     @property
     def rules(self) -> str:
@@ -100,6 +125,9 @@ class Door:
     page: str
     domain: Domain | None = None
     speaks_plainly: bool = False
+
+    def shown(self, entry: Entry) -> Shown:
+        return Shown(entry, self.url(entry), is_plain=self.speaks_plainly)
 
     def url(self, entry: Entry | None = None) -> str:
         words = [self.domain.name] if self.domain else []
@@ -171,7 +199,7 @@ def _list(request: PanelRequest, door: Door) -> HttpResponseBase:
         "form": form,
         "door": door,
         "domain": door.domain,
-        "rows": [Shown(entry, door.url(entry)) for entry in rows[:ROWS_A_PAGE]],
+        "rows": [door.shown(entry) for entry in rows[:ROWS_A_PAGE]],
         "older": urlencode({**asked, "before": last}) if last else "",
         "newest": urlencode(asked) if before else None,
         "is_asked": bool(asked),
@@ -195,16 +223,16 @@ def _found(form: TraceForm, door: Door, *, before: int) -> QuerySet[Entry]:
 
 def _entry(request: PanelRequest, door: Door, pk: int) -> HttpResponse:
     entry = get_object_or_404(Entry.objects.visible_to(door.sight).select_related("lines"), pk=pk)
-    steps = timeline_of(entry, door.sight)
+    steps = timeline_of(entry, door.sight, plainly.words_in_plain if door.speaks_plainly else None)
     entry = next(masked([entry], door.sight))
     values = {
         "door": door,
         "domain": door.domain,
-        "shown": Shown(entry, ""),
+        "shown": door.shown(entry),
         "entry": entry,
         "steps": [step for step in steps if step.words],
         "lines": [step.line for step in steps] if not door.speaks_plainly else [],
-        "related": [Shown(other, door.url(other)) for other in _related(entry, door)],
+        "related": [door.shown(other) for other in _related(entry, door)],
         "back": door.url(),
     }
     return render(request, "maillog/entry.html", values)

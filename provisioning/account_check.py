@@ -6,7 +6,9 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.actor import Actor
 from accounts.checkup import Finding, findings_of
+from accounts.circles import mark_ways, words_of
 from accounts.models import Account, Alias
 from provisioning.hosts import host_of
 from provisioning.inspection import inspect
@@ -27,7 +29,7 @@ def facts_of(account: Account) -> Facts:
             "finding": finding.text,
             "remedy": _command(finding),
         }
-        for finding in findings_of(account, seen)
+        for finding in findings_of(account, seen, by=Actor.console())
     ]
     if why_not:
         facts.append({"level": "note", "finding": f"The machine was not asked: {why_not}", "remedy": None})
@@ -47,9 +49,15 @@ def _command(finding: Finding) -> str | None:
 
 
 def facts_of_alias(alias: Alias) -> Facts:
-    targets = ", ".join(alias.targets.values_list("address", flat=True))
+    """Where its mail goes; a target that reaches nobody is bad."""
+    marked = list(alias.targets.marked())
+    mark_ways(marked)
+    targets = ", ".join(target.address for target in marked)
     text = f"{alias.address} is an alias without a mailbox; its mail goes to {targets}."
-    return [{"level": "note", "finding": text, "remedy": None}]
+    wrong = [f"{target.address} is {why}" for target in marked if (why := words_of(target))]
+    remedy = f"manage.py alias set {alias.address} TARGETS"
+    facts: Facts = [{"level": "bad", "finding": finding, "remedy": remedy} for finding in wrong]
+    return [*facts, {"level": "note", "finding": text, "remedy": None}]
 
 
 def _seen(account: Account) -> tuple[dict[str, Any] | None, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from django.utils.translation import gettext as _
+
 from provisioning.models import AppliedRevision, Change
 
 # A change with more keys than this is not searched for one: everything in its scope counts as pending.
@@ -18,12 +20,21 @@ NEXT_LOOK_MILLISECONDS = 2000
 @dataclass(frozen=True, slots=True)
 class Life:
     """since: when it became live, or when the oldest waiting change was saved. error: why the last try
-    failed.
+    failed, in the server's words, which are for those who run it; why: for everybody else.
     """
 
     state: Literal["live", "pending", "failed"]
     since: datetime | None
     error: str = ""
+
+    @property
+    def why(self) -> str:
+        """What a failed change means, and what to do about it."""
+        return _(
+            "The server could not take the change over yet. It is saved and nothing is lost; what was set"
+            " before still holds. The server tries again by itself. If this still stands here in a few"
+            " minutes, tell whoever runs the mail server."
+        )
 
 
 def life_of(scope: str, key: str) -> Life:

@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from accounts.quotas import format_bytes
 from alarms.actions import Trouble, settle_alarms
 from alarms.models import settings_in_force
+from alarms.words import in_each_language
 from provisioning.daemons import Daemon, daemons
 from provisioning.doctor import LOWEST_FREE_SHARE, PENDING_TOO_LONG, certificate_findings
 from provisioning.hosts.base import Host
@@ -95,7 +97,8 @@ def _troubles(node: Node, found: dict[str, Any], before: dict[str, Any]) -> Iter
         yield Trouble("queue.long", node.name, {"count": found["queued"], "limit": limit})
     disk = found["disk"]
     if disk["free_percent"] < LOWEST_FREE_SHARE * 100:
-        details = {"free": format_bytes(disk["free"]), "share": disk["free_percent"]}
+        free = in_each_language(lambda: format_bytes(disk["free"], get_language() or "en"))
+        details = {"free": free, "share": disk["free_percent"]}
         yield Trouble("disk.low", node.name, details)
     for certificate in found["certificates"]:
         if certificate["level"] != "ok":

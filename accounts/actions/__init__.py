@@ -46,6 +46,7 @@ from accounts.actions.leaving import (
 )
 from accounts.actions.locks import lock_account, unlock_account
 from accounts.actions.many import (
+    MOST_DELETED,
     delete_accounts,
     lock_accounts,
     set_passwords,
@@ -85,6 +86,7 @@ from accounts.actions.sending import set_sending_limit
 from accounts.actions.sessions import revoke_other_sessions, revoke_session
 
 __all__ = [
+    "MOST_DELETED",
     "Condition",
     "NewAccount",
     "NewAlias",

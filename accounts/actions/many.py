@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +19,7 @@ from accounts.actions.taken import locked_domain
 from accounts.actor import Actor
 from accounts.handing import is_handed_over
 from accounts.leaving import Departure
-from accounts.models import Account, LockMode, State
+from accounts.models import Account, Alias, AliasTarget, LockMode, State
 from accounts.rights import Right, people_with_rights_beyond
 from audit import record as audit
 from domains.models import Domain
@@ -27,7 +29,7 @@ from webmail import sessions as webmail_sessions
 from webmail.models import WebmailSession
 
 ROWS_A_STATEMENT = 2000
-# Each is taken apart with everything that points to it.
+# Each is taken apart with everything that points to it: more are a job of many acts (accounts.bulk_jobs).
 MOST_DELETED = 200
 
 
@@ -110,6 +112,30 @@ def delete_accounts(domain: Domain, chosen: Sequence[int], *, remove_orphans: bo
         touched += delete_locked(person, remove_orphans=remove_orphans, by=by)
     outbox.record(fresh.scope, touched, nodes=[fresh.node])
     return len(people)
+
+
+@transaction.atomic
+def check_deletion(domain: Domain, chosen: Sequence[int], *, remove_orphans: bool, by: Actor) -> None:
+    """Refused for the reasons of delete_accounts, however many they are. Nothing is changed."""
+    _locked(domain, chosen, by=by, spares_self=True)
+    if not remove_orphans and (names := _only_to(chosen, by=by)):
+        sentence = _("These aliases lead only to them: remove them too, or change them first: %(names)s")
+        raise ActionRefused("with_aliases", sentence % {"names": ", ".join(names[:10])})
+
+
+def _only_to(chosen: Sequence[int], *, by: Actor) -> list[str]:
+    """Aliases that the actor manages and that would be left without any target."""
+    managed = Domain.objects.visible_to(by).values("pk")
+    left: Counter[int] = Counter()
+    for part in _parts(chosen):
+        theirs = AliasTarget.objects.filter(account__in=part, alias__domain__in=managed)
+        left.subtract(theirs.values_list("alias", flat=True))
+    orphans: list[str] = []
+    for part in _parts(list(left)):
+        counted = Alias.objects.filter(pk__in=part).annotate(target_count=Count("targets"))
+        rows = counted.order_by("address").values_list("address", "pk", "target_count")
+        orphans += [address for address, pk, target_count in rows if left[pk] + target_count <= 0]
+    return orphans
 
 
 def _locked(

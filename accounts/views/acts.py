@@ -28,6 +28,8 @@ from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
 NAMES_SHOWN = 20
+# Refused for the own account (accounts.actions.many).
+SPARING_SELF = ("lock", "delete")
 
 
 @sensitive_post_parameters()
@@ -60,11 +62,21 @@ def accounts_act(request: PanelRequest, name: str) -> HttpResponseBase:
 
 
 def _chosen(request: PanelRequest, domain: Domain) -> AccountQuerySet:
-    """The ticked ones, or all that the list's question finds."""
+    """The ticked ones, or all that the list's question finds: the own account is left out of what would end
+    the own work.
+    """
     if request.POST.get("everything"):
-        return Question.of(request.POST).accounts(domain, request.actor)
+        found = Question.of(request.POST).accounts(domain, request.actor)
+        person = request.actor.person
+        return found.exclude(pk=person.pk) if person and request.POST.get("act") in SPARING_SELF else found
     ticked = [int(text) for text in request.POST.getlist("chosen") if text.isascii() and text.isdigit()]
     return Account.objects.visible_to(request.actor).filter(domain=domain, pk__in=ticked)
+
+
+def _is_self_spared(request: PanelRequest, domain: Domain, act: str) -> bool:
+    person = request.actor.person
+    is_inside = person is not None and person.domain_id == domain.pk
+    return is_inside and bool(request.POST.get("everything")) and act in SPARING_SELF
 
 
 def _question(
@@ -84,6 +96,8 @@ def _question(
         "chosen": [] if request.POST.get("everything") else chosen,
         "asked": request.POST,
         "addresses": people.order_by("localpart").values_list("address", flat=True)[:NAMES_SHOWN],
+        "is_self_spared": _is_self_spared(request, domain, act),
+        "is_job": act == "delete" and len(chosen) > actions.MOST_DELETED,
         "more": max(0, len(chosen) - NAMES_SHOWN),
     }
     return render(request, "accounts/act.html", values)
@@ -95,20 +109,19 @@ def _done(
     cleaned, by = form.cleaned_data, request.actor
     if act == "password":
         return _passwords(request, domain, chosen, cleaned["password"])
+    if act == "delete":
+        return _deleted(request, domain, chosen, with_aliases=cleaned["with_aliases"])
     if act == "lock":
         count = actions.lock_accounts(domain, chosen, **cleaned, by=by)
         sentence = ngettext("%(count)d account is locked.", "%(count)d accounts are locked.", count)
     elif act == "unlock":
         count = actions.unlock_accounts(domain, chosen, by=by)
         sentence = ngettext("%(count)d account is unlocked.", "%(count)d accounts are unlocked.", count)
-    elif act == "quota":
+    else:
         count = actions.set_quotas(domain, chosen, quota_bytes=cleaned["quota"], by=by)
         sentence = ngettext(
             "%(count)d account has the new quota.", "%(count)d accounts have the new quota.", count
         )
-    else:
-        count = actions.delete_accounts(domain, chosen, remove_orphans=cleaned["with_aliases"], by=by)
-        sentence = ngettext("%(count)d account is deleted.", "%(count)d accounts are deleted.", count)
     messages.success(request, sentence % {"count": count})
     return redirect("accounts", domain.name)
 
@@ -120,9 +133,17 @@ def _passwords(request: PanelRequest, domain: Domain, chosen: list[int], passwor
         for person in Account.objects.filter(pk__in=chosen):
             check_policy(password, address=person.address, name=person.name)
     job = bulk_jobs.prepare_password_job(domain, chosen, password=password, by=request.actor)
-    try:
-        bulk_jobs.start_bulk_job(job, by=request.actor)
-    except ActionRefused:
-        bulk_jobs.cancel_bulk_job(job, by=request.actor)
-        raise
+    bulk_jobs.start_at_once(job, by=request.actor)
     return redirect("bulk-job", domain.name, job.uuid)
+
+
+def _deleted(request: PanelRequest, domain: Domain, chosen: list[int], *, with_aliases: bool) -> HttpResponse:
+    """A few at once; many in the background, part by part, with a page that shows how far it is."""
+    if len(chosen) > actions.MOST_DELETED:
+        job = bulk_jobs.prepare_deletion_job(domain, chosen, remove_orphans=with_aliases, by=request.actor)
+        bulk_jobs.start_at_once(job, by=request.actor)
+        return redirect("bulk-job", domain.name, job.uuid)
+    count = actions.delete_accounts(domain, chosen, remove_orphans=with_aliases, by=request.actor)
+    sentence = ngettext("%(count)d account is deleted.", "%(count)d accounts are deleted.", count)
+    messages.success(request, sentence % {"count": count})
+    return redirect("accounts", domain.name)

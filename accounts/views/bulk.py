@@ -75,11 +75,12 @@ def bulk_job(request: PanelRequest, name: str, uuid: UUID) -> HttpResponse:
     """The preview until it is confirmed, then the progress, then the result."""
     domain, job = _job_of(request, name, uuid)
     values: dict[str, object] = {"domain": domain, "job": job}
-    if job.state == BulkJob.State.CHECKED:
+    is_deletion = job.kind == BulkJob.Kind.DELETION
+    if job.state == BulkJob.State.CHECKED and not is_deletion:
         raw = bulk_jobs.upload_of(job) or b""
         preview = bulk_jobs.preview(job.kind, raw, domain_name=domain.name, by=request.actor)
         values |= {"preview": preview, "rows": _rows(preview, _page_number(request))}
-    return render(request, "accounts/bulk_job.html", values)
+    return render(request, f"accounts/{'deletion_job' if is_deletion else 'bulk_job'}.html", values)
 
 
 @never_cache
@@ -105,7 +106,7 @@ def bulk_start(request: PanelRequest, name: str, uuid: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def bulk_cancel(request: PanelRequest, name: str, uuid: UUID) -> HttpResponse:
-    """Nothing is added."""
+    """Nothing is added; nothing more is deleted."""
     domain, job = _job_of(request, name, uuid)
     bulk_jobs.cancel_bulk_job(job, by=request.actor)
     return redirect("bulk-job", domain.name, job.uuid)

@@ -30,7 +30,7 @@ def account_check(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     inspection = _fresh(person)
     if inspection is None:
         ask(person.pk)
-    return render(request, "accounts/check.html", _values(person, inspection))
+    return render(request, "accounts/check.html", _values(request, person, inspection))
 
 
 @never_cache
@@ -38,7 +38,7 @@ def account_check(request: PanelRequest, name: str, pk: int) -> HttpResponse:
 def account_check_answer(request: PanelRequest, name: str, pk: int) -> HttpResponse:
     """The fragment that waits for the machine."""
     person = account_of(request, name, pk)
-    return render(request, "accounts/_check.html", _values(person, _fresh(person)))
+    return render(request, "accounts/_check.html", _values(request, person, _fresh(person)))
 
 
 def _fresh(account: Account) -> Inspection | None:
@@ -50,12 +50,12 @@ def _attempts(inspection: Inspection | None) -> list[tuple[datetime, dict[str, s
     return [(datetime.fromisoformat(attempt["at"]), attempt) for attempt in attempts]
 
 
-def _values(account: Account, inspection: Inspection | None) -> dict[str, object]:
+def _values(request: PanelRequest, account: Account, inspection: Inspection | None) -> dict[str, object]:
     return {
         "domain": account.domain,
         "account": account,
         "inspection": inspection,
-        "findings": findings_of(account, inspection.found if inspection else None),
+        "findings": findings_of(account, inspection.found if inspection else None, by=request.actor),
         "attempts": _attempts(inspection),
         "delay": NEXT_LOOK_MILLISECONDS,
     }

@@ -10,7 +10,6 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from accounts.actions import levels
 from accounts.actions.sending import must_send
@@ -18,7 +17,7 @@ from accounts.actor import Actor
 from accounts.models import Account
 from accounts.notifying import Notification
 from alarms.actions import clear_alarm, raise_alarm
-from alarms.models import settings_in_force
+from alarms.words import in_each_language
 from audit import record as audit
 from enforcement.bounces import whose_mail_comes_back
 from enforcement.braking import MEASURES, BrakeThresholds, Incident, Suspect
@@ -165,14 +164,12 @@ def _begin(
 
 def _tell(incident: Incident, owner: Account) -> None:
     """Superadmins and the domain's postmasters, beside those who are told of every alarm."""
-    with override(settings_in_force().language):
-        sentence = why(incident)
     raise_alarm(
         ALARM,
         about=about_of(incident),
         tells=_keepers_of(owner),
         account=owner.address,
-        why=sentence,
+        why=in_each_language(lambda: why(incident)),
         path=reverse("incident", args=[incident.pk]),
     )
 

@@ -40,6 +40,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A menu that was left by keyboard covers nothing of what comes next.
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest("details.menu[open]");
+  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+});
+
 async function copyText(button) {
   await navigator.clipboard.writeText(button.dataset.copy);
   button.classList.add("done");

@@ -67,12 +67,13 @@ def places(people: dict[str, Account]) -> list[Place]:
 
     _alarms()
 
-    def job() -> BulkJob:
-        return bulk_jobs.prepare_bulk_job(
-            "accounts", TEXT.encode(), domain_name=domain.name, total=202, by=by
-        )
+    def job(kind: str = "accounts") -> BulkJob:
+        return bulk_jobs.prepare_bulk_job(kind, TEXT.encode(), domain_name=domain.name, total=202, by=by)
 
     checked, running, done, failed = job(), job(), job(), job()
+    deleting, stopped = job("delete"), job("delete")
+    BulkJob.objects.filter(pk=deleting.pk).update(done_count=61)
+    BulkJob.objects.filter(pk=stopped.pk).update(state="failed", done_count=100, error="Cancelled.")
     BulkJob.objects.filter(pk=running.pk).update(state="running", done_count=61)
     BulkJob.objects.filter(pk=done.pk).update(state="done", done_count=202)
     BulkJob.objects.filter(pk=failed.pk).update(state="failed", error="Cancelled.")
@@ -97,6 +98,8 @@ def places(people: dict[str, Account]) -> list[Place]:
         ("pola", f"{root}/bulk/{running.uuid}/", "bulk-running"),
         ("pola", f"{root}/bulk/{done.uuid}/", "bulk-done"),
         ("pola", f"{root}/bulk/{failed.uuid}/", "bulk-failed"),
+        ("pola", f"{root}/bulk/{deleting.uuid}/", "deletion-running"),
+        ("pola", f"{root}/bulk/{stopped.uuid}/", "deletion-stopped"),
         ("pola", f"{root}/deleted/", "deleted"),
         ("pola", f"{account}/check/", "check"),
         ("pola", f"{account}/", "account"),

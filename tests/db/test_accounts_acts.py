@@ -12,8 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import actions, bulk_jobs
+from accounts.actions import MOST_DELETED
 from accounts.actor import Actor
-from accounts.models import Account, BulkJob, DeletedMailbox, Notice
+from accounts.models import Account, Alias, BulkJob, DeletedMailbox, Notice
 from audit.models import AuditEvent
 from domains import actions as domain_actions
 from domains.models import Domain
@@ -149,8 +150,8 @@ def test_everything_that_the_list_shows(client: Client, pair: list[Account], con
 
 
 def test_a_selection_that_has_changed_is_asked_about_again(client: Client, pair: list[Account]) -> None:
-    typed = {"act": "lock", "everything": "yes", "q": "", "filter": "", "mode": "accept", "count": "2"}
-    assert "Lock 3 accounts" in client.post(ACT, typed).content.decode()
+    typed = {"act": "lock", "everything": "yes", "q": "", "filter": "", "mode": "accept", "count": "3"}
+    assert "Lock 2 accounts" in client.post(ACT, typed).content.decode()
     assert states(pair) == ["active", "active"]
 
 
@@ -213,3 +214,99 @@ def test_a_thousand_are_locked_in_a_few_queries(firma: Domain, pair: list[Accoun
     with CaptureQueriesContext(connection) as done:
         assert actions.lock_accounts(firma, chosen, by=console) == 1002
     assert len(done) < 20
+
+
+@pytest.fixture
+def crowd(firma: Domain, pair: list[Account], console: Actor) -> list[int]:
+    """More than one act deletes."""
+    rows = [actions.NewAccount(firma, f"k{number:04}", pair[0].password) for number in range(MOST_DELETED)]
+    actions.add_accounts(rows, by=console)
+    names = [row.localpart for row in rows]
+    return list(Account.objects.filter(domain=firma, localpart__in=names).values_list("pk", flat=True))
+
+
+def everything(search: str, count: int, **typed: str) -> dict[str, object]:
+    """All that a search finds, as the question's own form answers."""
+    return {"act": "delete", "everything": "yes", "q": search, "count": str(count), **typed}
+
+
+def test_all_that_the_list_finds_are_deleted_in_the_background(
+    client: Client, crowd: list[int], pair: list[Account], pola: Account
+) -> None:
+    """The own account is not among them, and each is in the audit by its name."""
+    question = client.post(ACT, {"act": "delete", "everything": "yes", "q": ""}).content.decode()
+    assert f"Delete {MOST_DELETED + 2} accounts" in question
+    assert "one after the other, in the background" in question
+    assert "Your own account is left out" in question
+    answer = client.post(ACT, everything("", MOST_DELETED + 2, typed=str(MOST_DELETED + 2)))
+    job = BulkJob.objects.get()
+    assert answer.headers["Location"] == f"/domain/firma.test/bulk/{job.uuid}/"
+    assert "Accounts are being deleted" in client.get(answer.headers["Location"]).content.decode()
+    assert Account.objects.filter(pk__in=crowd).count() == MOST_DELETED, "asked of a worker, not done yet"
+    bulk_jobs.run_bulk_job(job.pk)
+    assert f"{MOST_DELETED + 2} accounts deleted" in client.get(answer.headers["Location"]).content.decode()
+    assert list(Account.objects.filter(domain__name="firma.test")) == [pola]
+    events = AuditEvent.objects.filter(action="account.deleted", real=pola.address)
+    assert events.count() == MOST_DELETED + 2
+    assert DeletedMailbox.objects.count() == MOST_DELETED + 2
+
+
+def test_deletion_of_many_is_refused_before_the_first_for_an_alias_left_alone(
+    client: Client, crowd: list[int], firma: Domain, console: Actor
+) -> None:
+    two = ["k0000@firma.test", "k0199@firma.test"]
+    actions.add_alias(domain=firma, localpart="biuro", targets=two, by=console)
+    actions.add_alias(domain=firma, localpart="zostaje", targets=[*two, "x@daleko.example"], by=console)
+    typed = everything("", MOST_DELETED + 2, typed=str(MOST_DELETED + 2))
+    page = client.post(ACT, typed).content.decode()
+    assert "change them first: biuro@firma.test<" in page
+    assert not BulkJob.objects.exists()
+    assert Account.objects.filter(pk__in=crowd).count() == MOST_DELETED
+    client.post(ACT, {**typed, "with_aliases": "on"})
+    bulk_jobs.run_bulk_job(BulkJob.objects.get().pk)
+    assert not Account.objects.filter(pk__in=crowd).exists()
+    assert not Alias.objects.filter(address="biuro@firma.test").exists()
+
+
+def deletion_of_all(client: Client) -> BulkJob:
+    """Confirmed, and not yet done."""
+    client.post(ACT, everything("", MOST_DELETED + 2, typed=str(MOST_DELETED + 2)))
+    return BulkJob.objects.get()
+
+
+def test_a_few_that_a_search_finds_are_deleted_at_once(client: Client, crowd: list[int]) -> None:
+    client.post(ACT, everything("k0", MOST_DELETED, typed=str(MOST_DELETED)))
+    assert not BulkJob.objects.exists()
+    assert not Account.objects.filter(pk__in=crowd).exists()
+
+
+def test_deletion_goes_on_where_a_dead_worker_left_it(
+    client: Client, crowd: list[int], firma: Domain, console: Actor
+) -> None:
+    """Each part is a commit of its own, so the next worker finds some of the chosen gone."""
+    job = deletion_of_all(client)
+    actions.delete_accounts(firma, crowd[:60], by=console)
+    bulk_jobs.run_bulk_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.done_count) == ("done", MOST_DELETED + 2)
+    assert Account.objects.filter(domain=firma).count() == 1
+
+
+def test_deletion_that_is_refused_on_its_way_says_what_is_deleted(
+    client: Client, crowd: list[int], obca: Domain, console: Actor
+) -> None:
+    job = deletion_of_all(client)
+    domain_actions.set_managers(obca, addresses=["k0120@firma.test"], by=console)
+    bulk_jobs.run_bulk_job(job.pk)
+    page = client.get(f"/domain/firma.test/bulk/{job.uuid}/").content.decode()
+    assert "100 accounts deleted" in page
+    assert "Of 202 chosen accounts, the others are as they were. k0120@firma.test has more rights" in page
+    assert Account.objects.filter(domain__name="firma.test").count() == 103
+
+
+def test_deletion_can_be_stopped(client: Client, crowd: list[int]) -> None:
+    job = deletion_of_all(client)
+    client.post(f"/domain/firma.test/bulk/{job.uuid}/cancel/")
+    bulk_jobs.run_bulk_job(job.pk)
+    assert Account.objects.filter(pk__in=crowd).count() == MOST_DELETED
+    assert "0 accounts deleted" in client.get(f"/domain/firma.test/bulk/{job.uuid}/").content.decode()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import get_language
 
+from accounts import actions as accounts
 from accounts.actor import Actor
 from accounts.models import Account
+from accounts.notifying import Notification
+from accounts.quotas import format_bytes
 from alarms import actions, delivery
+from alarms.messages import body_of, letter_of
 from alarms.models import Alarm, AlarmMessage
-from alarms.words import WORDS, remedy_of, sentence_of
+from alarms.texting import send_texts, text_of
+from alarms.words import WORDS, in_each_language, remedy_of, sentence_of
 from audit.models import AuditEvent
+from domains.models import Domain
+from enforcement.actions.braking import stop_sending
 from qmailux_site.errors import ActionRefused, NotAllowed
+from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in, plain_static
 
 __all__ = ["plain_static"]
@@ -194,3 +204,75 @@ def test_command_lists_and_acknowledges_and_says_by_its_code_whether_somebody_mu
 def test_test_without_any_way_is_refused(console: Actor) -> None:
     with pytest.raises(ActionRefused):
         actions.send_test_alarm(by=console)
+
+
+@pytest.fixture
+def readers(ala: Account, pola: Account, console: Actor) -> None:
+    """Ala reads Polish, Pola English, and the number of the server's own is told in Polish."""
+    for person, language, number in ((ala, "pl", "+48500100200"), (pola, "en", "+48500100300")):
+        Account.objects.filter(pk=person.pk).update(language=language)
+        Notification.objects.create(account=person, number=number)
+    actions.set_alarm_settings(
+        mail_addresses=[ala.address, pola.address, "ops@elsewhere.example"],
+        sms_numbers=["+48500100900"],
+        language="pl",
+        by=console,
+    )
+
+
+def test_each_is_told_by_sms_in_the_own_language(readers: None, firma: Domain, ala: Account) -> None:
+    numbers = ["+48500100200", "+48500100300"]
+    actions.raise_alarm(
+        "disk.low",
+        about="local",
+        tells=[("sms", number) for number in numbers],
+        free=in_each_language(lambda: format_bytes(2254857830, get_language() or "")),
+        share=4,
+    )
+    events()
+    with translation.override("en"):
+        texts = {
+            message.recipient: text_of(message) for message in AlarmMessage.objects.filter(channel="sms")
+        }
+    assert "Dysk jest prawie pelny. Wolne na local: 2,1" in texts["+48500100200"]
+    assert "The disk is almost full. Free on local: 2.1" in texts["+48500100300"]
+    assert "Dysk jest prawie pelny" in texts["+48500100900"], "the language that was chosen for alarms"
+
+
+def test_each_is_told_by_mail_in_the_own_language(readers: None, pola: Account, ala: Account) -> None:
+    raise_one()
+    events()
+    with translation.override("en"):
+        letters = [letter_of(message) for message in AlarmMessage.objects.filter(channel="mail")]
+    subjects = {letter["To"]: letter["Subject"] for letter in letters}
+    assert "The disk is almost full" in subjects[pola.address]
+    assert "Dysk jest prawie pełny" in subjects[ala.address]
+    assert "Dysk jest prawie pełny" in subjects["ops@elsewhere.example"]
+    assert len(letters) == 3
+
+
+def test_why_somebody_was_stopped_is_worded_for_each_reader(
+    readers: None, firma: Domain, pola: Account, console: Actor
+) -> None:
+    """The worker that stops an account knows nobody's language."""
+    jan = accounts.add_account(domain=firma, localpart="jan", password=PASSWORD, by=console)
+    with translation.override("en"):
+        stop_sending(jan, reason="obce logowania", by=console)
+    alarm = Alarm.objects.get(name="account.hijacked")
+    said = {}
+    for language in ("pl", "en"):
+        with translation.override(language):
+            said[language] = sentence_of(alarm)
+    assert "stopped by hand: obce logowania" in said["en"]
+    assert "obce logowania" in said["pl"]
+    assert "stopped" not in said["pl"]
+    told = json.loads(body_of(AlarmMessage(alarm=alarm, event="raised")))
+    assert told["details"]["why"] == "zatrzymane ręcznie: obce logowania"
+
+
+def test_failure_to_tell_is_noted_in_the_language_of_the_alarms(readers: None) -> None:
+    raise_one()
+    events()
+    with translation.override("en"):
+        send_texts("http")
+    assert AlarmMessage.objects.get(channel="sms").error == "Nie ma bramki SMS."

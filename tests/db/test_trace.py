@@ -576,6 +576,10 @@ def test_a_users_trace_names_nothing_of_a_server(
     assert 'placeholder="Adres albo temat"' in page
     assert 'href="?q=moja&amp;format=csv"' in page
     details = f"trace/{Entry.objects.get().pk}/"
+    for heavy in ("kolejk", "Message-ID", "HELO", "lista blokująca", "szara lista", "SPF", "203.0.113.7]"):
+        for path in ("/trace/", f"/{details}"):
+            assert heavy not in logged_in(ala).get(path).content.decode(), (heavy, path)
+    assert "Message-ID: 5@" in logged_in(root).get(f"/server/{details}").content.decode()
     assert "<dt>Message-ID" not in logged_in(ala).get(f"/{details}").content.decode()
     assert "<dt>Message-ID" in logged_in(root).get(f"/server/{details}").content.decode()
 

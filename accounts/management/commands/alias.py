@@ -6,11 +6,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db.models import Prefetch
 
-from accounts import actions
+from accounts import actions, circles
 from accounts.actor import Actor
 from accounts.addresses import parse_targets
-from accounts.models import Alias
+from accounts.models import Alias, AliasTarget
+from accounts.querysets import AliasQuerySet
 from domains.models import Domain, DomainAlias
 from domains.names import canonical_domain
 from qmailux_site.console import Fact, SubcommandCommand, add_dry_run, add_json, add_yes, dry_run_of
@@ -56,12 +58,16 @@ class Command(SubcommandCommand):
     def add_list_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--domain", default="")
         parser.add_argument("--search", default="", help="part of the address or of a target")
+        parser.add_argument("--broken", action="store_true", help="only with a target that reaches nobody")
         add_json(parser)
 
     def verb_list(self, options: dict[str, Any]) -> None:
         aliases = Alias.objects.visible_to(Actor.console()).search(options["search"])
         if options["domain"]:
             aliases = aliases.filter(domain__name=canonical_domain(options["domain"]))
+        if options["broken"]:
+            self.show(_broken_rows(aliases), as_json=options["json"])
+            return
         rows: list[dict[str, Fact]] = [
             {"address": alias.address, "targets": [target.address for target in alias.targets.all()]}
             for alias in aliases.prefetch_related("targets").order_by("address").iterator(chunk_size=2000)
@@ -89,6 +95,18 @@ class Command(SubcommandCommand):
         actions.delete_alias(alias, by=Actor.console())
         self.stdout.write(f"deleted {alias.address}")
         self.say_life(alias.domain.scope, alias.address)
+
+
+def _broken_rows(aliases: AliasQuerySet) -> list[dict[str, Fact]]:
+    """A row for each target that reaches nobody, with the reason."""
+    found = circles.broken(aliases).prefetch_related(Prefetch("targets", AliasTarget.objects.marked()))
+    rows: list[dict[str, Fact]] = []
+    for alias in found.order_by("address").iterator(chunk_size=2000):
+        targets = list(alias.targets.all())
+        circles.mark_ways(targets)
+        wrong = [(target.address, circles.words_of(target)) for target in targets]
+        rows += [{"address": alias.address, "target": name, "why": why} for name, why in wrong if why]
+    return rows
 
 
 def _place_of(text: str) -> tuple[str, Domain, DomainAlias | None]:
