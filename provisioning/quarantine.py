@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from domains.models import Smarthost
 from enforcement.quarantine import Quarantine
-from provisioning.render import postfix
+from provisioning.render import dovecot, postfix
+from provisioning.render.dovecot import DomainHostRow
 
 Way = tuple[str, str]
 
@@ -24,6 +25,20 @@ def quarantined_logins() -> dict[str, Way]:
         login: (postfix.sending_service(number, hop) or "", hop)
         for login, number in logins.items()
         for hop in (next_hops.get(domains[login], ""),)
+    }
+
+
+def quarantined_answers() -> dict[str, DomainHostRow]:
+    """Login -> the listener for what its Sieve makes, as answers of the autoresponder have no sender to go by.
+    Not where the domain has a smarthost: the listener sends directly, and forwarded mail would go past it.
+    """
+    rows = Quarantine.objects.exclude(account=None).exclude(account__domain__smarthost__isnull=False)
+    found = rows.values_list("account__address", "address_id", "address__hostname")
+    return {
+        login: dovecot.domain_host_row(
+            login, hostname=hostname, sieve_service=postfix.sieve_service(number), sieve_name=hostname
+        )
+        for login, number, hostname in found
     }
 
 
