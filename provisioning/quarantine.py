@@ -19,17 +19,17 @@ def quarantined_logins() -> dict[str, Way]:
     if not logins:
         return {}
     smarthosts = Smarthost.objects.filter(domain__in=rows.values("account__domain"))
-    next_hops = {row.domain_id: row.next_hop for row in smarthosts}
+    next_hops = {row.domain_id: (row.next_hop, bool(row.user)) for row in smarthosts}
     domains = dict(rows.values_list("account__address", "account__domain"))
     return {
-        login: (postfix.sending_service(number, hop) or "", hop)
+        login: (postfix.sending_service(number, hop, logs_in=logs_in) or "", hop)
         for login, number in logins.items()
-        for hop in (next_hops.get(domains[login], ""),)
+        for hop, logs_in in (next_hops.get(domains[login], ("", False)),)
     }
 
 
 def quarantined_answers() -> dict[str, DomainHostRow]:
-    """Login -> the listener for what its Sieve makes, as answers of the autoresponder have no sender to go by.
+    """Login -> the listener for what its Sieve makes: an autoresponder's answers have no sender to go by.
     Not where the domain has a smarthost: the listener sends directly, and forwarded mail would go past it.
     """
     rows = Quarantine.objects.exclude(account=None).exclude(account__domain__smarthost__isnull=False)
