@@ -12,7 +12,7 @@ from provisioning.blocks import ban_rows, block_rows
 from provisioning.braking import brake_rows
 from provisioning.dkim import dkim_rows
 from provisioning.encryption import names_with_encryption, remote_levels
-from provisioning.quarantine import quarantined_logins
+from provisioning.quarantine import quarantined_answers, quarantined_logins
 from provisioning.render import postfix
 from provisioning.scripts import script_rows
 from provisioning.sending import sending_rows
@@ -76,13 +76,17 @@ def put_brake(out: Collector, names: Iterable[str] | None = None) -> None:
 
 
 def put_quarantine(out: Collector) -> None:
-    """After the senders: whatever a quarantined account may send as leaves by another service."""
+    """After the senders: whatever a quarantined account may send as leaves by another service, and what its
+    Sieve makes by another listener.
+    """
     ways = quarantined_logins()
     if not ways:
         return
     for address, logins in out.entries["senders"].items():
         if way := ways.get(str(logins)):
             out.put("sender_transport", postfix.sender_transport_entry(address, *way))
+    for login, row in quarantined_answers().items():
+        out.put("domain_host", (login, row))
 
 
 def put_blocks(out: Collector, names: Iterable[str] | None = None) -> None:

@@ -30,7 +30,7 @@ def put_domain(out: Collector, name: str, domain: DomainFact) -> None:
 
 def put_sender_transport(out: Collector, name: str, domain: DomainFact) -> None:
     number = domain.outbound.number if domain.outbound else None
-    service = postfix.sending_service(number, domain.smarthost)
+    service = postfix.sending_service(number, domain.smarthost, logs_in=domain.logs_in)
     if service is None:
         return
     out.put("sender_transport", postfix.sender_transport_entry(f"@{name}", service, domain.smarthost))

@@ -62,6 +62,7 @@ class DomainFact:
     protections: tuple[tuple[str, bool], ...] = ()
     # Next hop of its outgoing mail; empty: as the server sends.
     smarthost: str = ""
+    logs_in: bool = False  # at the smarthost
     # None: its mailboxes are here.
     relay: RelayFact | None = None
 
@@ -132,7 +133,7 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
         pk: AddressFact(pk, hostname) for pk, hostname in IPAddress.objects.values_list("pk", "hostname")
     }
     quarantined = quarantined_domains()
-    smarthosts = {row.domain_id: row.next_hop for row in Smarthost.objects.filter(domain__in=names)}
+    smarthosts = {row.domain_id: row for row in Smarthost.objects.filter(domain__in=names)}
     return [
         DomainFact(
             pk=domain.pk,
@@ -142,7 +143,8 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
             inbound=addresses.get(domain.inbound_address_id),
             outbound=addresses.get(quarantined.get(domain.pk) or domain.outbound_address_id),
             protections=tuple(protections[domain.pk]),
-            smarthost=smarthosts.get(domain.pk, ""),
+            smarthost=smarthosts[domain.pk].next_hop if domain.pk in smarthosts else "",
+            logs_in=domain.pk in smarthosts and bool(smarthosts[domain.pk].user),
             relay=_relay_fact(domain) if domain.is_relay else None,
         )
         for domain in found

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from domains.models import Smarthost
 from enforcement.quarantine import Quarantine
-from provisioning.render import postfix
+from provisioning.render import dovecot, postfix
+from provisioning.render.dovecot import DomainHostRow
 
 Way = tuple[str, str]
 
@@ -18,12 +19,26 @@ def quarantined_logins() -> dict[str, Way]:
     if not logins:
         return {}
     smarthosts = Smarthost.objects.filter(domain__in=rows.values("account__domain"))
-    next_hops = {row.domain_id: row.next_hop for row in smarthosts}
+    next_hops = {row.domain_id: (row.next_hop, bool(row.user)) for row in smarthosts}
     domains = dict(rows.values_list("account__address", "account__domain"))
     return {
-        login: (postfix.sending_service(number, hop) or "", hop)
+        login: (postfix.sending_service(number, hop, logs_in=logs_in) or "", hop)
         for login, number in logins.items()
-        for hop in (next_hops.get(domains[login], ""),)
+        for hop, logs_in in (next_hops.get(domains[login], ("", False)),)
+    }
+
+
+def quarantined_answers() -> dict[str, DomainHostRow]:
+    """Login -> the listener for what its Sieve makes: an autoresponder's answers have no sender to go by.
+    Not where the domain has a smarthost: the listener sends directly, and forwarded mail would go past it.
+    """
+    rows = Quarantine.objects.exclude(account=None).exclude(account__domain__smarthost__isnull=False)
+    found = rows.values_list("account__address", "address_id", "address__hostname")
+    return {
+        login: dovecot.domain_host_row(
+            login, hostname=hostname, sieve_service=postfix.sieve_service(number), sieve_name=hostname
+        )
+        for login, number, hostname in found
     }
 
 

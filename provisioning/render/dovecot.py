@@ -177,8 +177,9 @@ def domain_lock_row(domain: str) -> LockRow:
 
 
 def domain_host_row(domain: str, *, hostname: str, sieve_service: str, sieve_name: str) -> DomainHostRow:
-    """hostname: the name that a delivery to the domain shows. sieve_service, sieve_name: which of Postfix's
-    services takes the mail that its accounts' Sieve makes, and the name said to it.
+    """domain: or an account whose Sieve's mail leaves otherwise than its domain's, of which the hostname is
+    not read. hostname: the name that a delivery to the domain shows. sieve_service, sieve_name: which of
+    Postfix's services takes the mail that its accounts' Sieve makes, and the name said to it.
     """
     return domain, hostname, sieve_service, sieve_name
 

@@ -119,17 +119,20 @@ def outgoing_service(number: int) -> str:
     return f"smtp-p{number}"
 
 
-def smarthost_service(number: int | None) -> str:
-    """The service that logs in to smarthosts, from the address of that number."""
-    return "smarthost" if number is None else f"smarthost-p{number}"
+def smarthost_service(number: int | None, *, logs_in: bool = True) -> str:
+    """The service that sends to smarthosts, from the address of that number. The one that logs in would find
+    the server's password at the same next hop, so a domain without a login has the other.
+    """
+    name = "smarthost" if logs_in else "smarthost-open"
+    return name if number is None else f"{name}-p{number}"
 
 
-def sending_service(number: int | None, next_hop: str) -> str | None:
+def sending_service(number: int | None, next_hop: str, *, logs_in: bool = True) -> str | None:
     """The service that sends from the address of that number, to the smarthost if there is one; None: as the
     server sends.
     """
     if next_hop:
-        return smarthost_service(number)
+        return smarthost_service(number, logs_in=logs_in)
     return None if number is None else outgoing_service(number)
 
 
@@ -139,7 +142,11 @@ def _outgoing_services(plane: MailPlane) -> list[str]:
         "smtp",
         "relay",
         *(outgoing_service(number) for number in numbers),
-        *(smarthost_service(number) for number in (None, *numbers)),
+        *(
+            smarthost_service(number, logs_in=logs_in)
+            for number in (None, *numbers)
+            for logs_in in (True, False)
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import socketserver
 import ssl
 import threading
@@ -17,12 +18,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from tests.mail.other_authority import named, new_key, pem, pem_of_key
+from tests.mail.world import IPV6_FREEBIND
 
 
 @dataclass(slots=True)
 class Smarthost:
     """logins: who may send. taken: login and sender of each message; peers: where each came from.
-    offers_tls: whether STARTTLS is there. seen: logins that were tried, and whether TLS was on.
+    offers_tls: whether STARTTLS is there. wants_login: whether mail is taken after a login alone. seen:
+    logins that were tried, and whether TLS was on.
     """
 
     context: ssl.SSLContext
@@ -31,12 +34,21 @@ class Smarthost:
     seen: list[tuple[str, bool]] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
     offers_tls: bool = True
+    wants_login: bool = True
 
 
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     smarthost: Smarthost
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        super().server_bind()
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -69,7 +81,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self._say("235 welcome" if is_right else "535 5.7.8 the smarthost does not know you")
         elif verb == "MAIL":
             self.sender = line[line.index("<") + 1 : line.index(">")]
-            self._say("250 ok" if self.login else "530 5.7.0 log in first")
+            self._say("250 ok" if self.login or not self.smarthost.wants_login else "530 5.7.0 log in first")
         elif verb == "DATA":
             self._say("354 go on")
             while self.rfile.readline() not in (b".\r\n", b""):
@@ -89,7 +101,7 @@ def smarthost(folder: Path, address: str, *ports: int) -> Iterator[Smarthost]:
     found = Smarthost(_context(folder))
     servers = []
     for port in ports:
-        server = _Server((address, port), _Handler)
+        server = (_Server6 if ":" in address else _Server)((address, port), _Handler)
         server.smarthost = found
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         servers.append(server)

@@ -452,6 +452,38 @@ def test_suspected_mail_of_an_account_leaves_by_the_address_for_it_and_as_before
 
 
 @pytest.mark.usefixtures("plain_static")
+@pytest.mark.parametrize("is_at_home", [True, False], ids=["own address", "no address of its own"])
+def test_suspected_mail_with_an_extension_and_answers_without_a_sender_leave_by_the_address_for_it(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, suspected: IPAddress, is_at_home: bool
+) -> None:
+    account = alfa if is_at_home else add_person("gamma.example")
+    plane.apply()
+    wire.put_sieve(
+        account.address, PASSWORD, f'require "vacation"; vacation :addresses ["{account.address}"] "Nie ma";'
+    )
+    call_command("ip", "quarantine", account.address)
+    plane.apply()
+    extended = account.address.replace("@", "+sklep@")
+    wire.submit(account.address, PASSWORD, extended, "a@remote1.example", text=letter("Z dodatkiem"))
+    asks(wire, account, "b@remote1.example")
+    for recipient, sender in (("a@remote1.example", extended), ("b@remote1.example", "")):
+        found = arrived(world, recipient)
+        assert (found.sender, found.peer, found.helo) == (sender, "127.0.0.13", "podejrzane.mx.example")
+    call_command("ip", "quarantine", account.address, "--off")
+    plane.apply()
+    wire.submit(account.address, PASSWORD, extended, "c@remote1.example", text=letter("Z dodatkiem"))
+    asks(wire, account, "d@remote1.example")
+    for recipient in ("c@remote1.example", "d@remote1.example"):
+        assert arrived(world, recipient).peer != suspected.address
+
+
+def asks(wire: Wire, account: Account, sender: str) -> None:
+    wire.deliver(
+        account.address, sender=sender, text=letter("Pytanie").replace("kto@example.org", account.address)
+    )
+
+
+@pytest.mark.usefixtures("plain_static")
 def test_suspected_mail_of_a_domain_leaves_by_the_address_for_it_and_as_before_afterwards(
     wire: Wire, plane: MailInstance, world: World, alfa: Account, suspected: IPAddress, root: Account
 ) -> None:

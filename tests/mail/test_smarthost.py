@@ -182,6 +182,71 @@ def test_the_servers_smarthost_takes_mail_of_every_domain_without_its_own(
     wait_until(lambda: world.arrivals, what="mail that leaves directly")
 
 
+def test_another_server_that_offers_a_login_is_given_no_password(
+    wire: Wire, plane: MailInstance, other: Smarthost, jan: Account, console: Actor, tmp_path: Path
+) -> None:
+    ola = _person("beta.example", console)
+    passed = domain_actions.add_domain(name="relay.example", by=console)
+    relay_actions.pass_on(passed, to="127.0.0.104", by=console)
+    set_smarthost(None, to=f"{HOST}:2525", user="serwer", password="inne", by=console)
+    set_smarthost(jan.domain, to=HOST, user="alfa-user", password=SECRET, by=console)
+    plane.apply()
+    with smarthost(tmp_path, "127.0.0.104", 25) as stranger:
+        stranger.wants_login = False
+        _sends(wire, jan, "a@relay.example")
+        _sends(wire, ola, "b@relay.example")
+        wait_until(lambda: len(stranger.taken) == 2, what="the mail at the other server")
+    assert stranger.seen == []
+    assert sorted(stranger.taken) == [("", jan.address), ("", ola.address)]
+    assert other.seen == []
+
+
+@pytest.mark.parametrize("is_suspected", [False, True])
+def test_a_domain_without_a_login_does_not_use_the_servers_at_the_same_smarthost(
+    wire: Wire, plane: MailInstance, other: Smarthost, jan: Account, console: Actor, is_suspected: bool
+) -> None:
+    ola = _person("beta.example", console)
+    other.logins["serwer"] = "inne"
+    other.wants_login = False
+    set_smarthost(None, to=HOST, user="serwer", password="inne", by=console)
+    set_smarthost(jan.domain, to=HOST, user="", password="", by=console)
+    if is_suspected:
+        kept = address_actions.add_address(
+            address="127.0.0.13", hostname="p.mx.example", node=plane.node(), is_present=True, by=console
+        )
+        address_actions.edit_address(kept, state="quarantine", by=console)
+        call_command("ip", "quarantine", jan.address)
+    plane.apply()
+    _sends(wire, jan)
+    _sends(wire, ola)
+    wait_until(lambda: len(other.taken) == 2, what="the mail at the smarthost")
+    assert sorted(other.taken) == [("", jan.address), ("serwer", ola.address)]
+    assert ("127.0.0.13" in other.peers) == is_suspected
+
+
+def test_the_command_sets_the_servers_smarthost_with_an_ipv6_address_and_takes_it_back(
+    wire: Wire, plane: MailInstance, world: World, jan: Account, console: Actor, tmp_path: Path
+) -> None:
+    with smarthost(tmp_path, "fd00::101", 587) as other:
+        other.logins["serwer"] = "inne"
+        out = io.StringIO()
+        set_smarthost(None, to="fd00::101", user="serwer", password="inne", by=console)
+        call_command(
+            "domain", "smarthost", "--server", "--to", "[fd00::101]:587", "--user=serwer", stdout=out
+        )
+        assert "mail of the server leaves by [fd00::101]:587" in out.getvalue()
+        plane.apply()
+        _sends(wire, jan)
+        wait_until(lambda: other.taken == [("serwer", jan.address)], what="the mail at the smarthost")
+        assert other.seen == [("serwer", True)]
+        call_command("domain", "smarthost", "--server", "--off", stdout=out)
+        set_smarthost(jan.domain, to="fd00::101", user="serwer", password="inne", by=console)
+        plane.apply()
+        _sends(wire, jan)
+        wait_until(lambda: len(other.taken) == 2, what="the mail at the domain's smarthost")
+    assert world.arrivals == []
+
+
 def test_the_password_lies_in_the_map_alone(
     plane: MailInstance, jan: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
