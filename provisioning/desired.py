@@ -75,7 +75,8 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     facts = Facts(server_mailbox=SERVER_MAILBOX)
     facts.load(addresses | {f"@{name}" for name in names})
     addresses |= _in_alias_names(addresses, facts)
-    addresses |= {f"{postfix.RETURN_LOCALPART}@{name}" for name in names}
+    # A domain's own keys in the maps: one of the same name may have been there before.
+    addresses |= {f"{localpart}@{name}" for name in names for localpart in ("", postfix.RETURN_LOCALPART)}
     out = Collector()
     for name in names:
         if domain := facts.domains.get(name):

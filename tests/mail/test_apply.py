@@ -104,6 +104,15 @@ def test_a_broken_object_breaks_one_mailbox_only(
     assert life_of(firma.scope, ola.address).state == "live"
 
 
+def test_a_domain_inherits_nothing_from_one_of_its_name(plane: MailInstance, console: Actor) -> None:
+    """Such as the smarthost of a domain that was lost with an older database."""
+    ways = open_store(plane.host, plane.layout, "sender_transport")
+    ways.change({"@wraca.test": "smtp:[192.0.2.1]:25"}, [])
+    domain_actions.add_domain(name="wraca.test", by=console)
+    plane.apply()
+    assert ways.query(["@wraca.test"]) == {}
+
+
 def test_FLT_04_emptied_database_does_not_empty_the_mail_plane(
     plane: MailInstance, jan: Account, console: Actor, wire: Wire, firma: Domain
 ) -> None:
