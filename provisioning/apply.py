@@ -9,7 +9,6 @@ overwrites a newer one.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,14 +17,6 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from provisioning.activate import activate
-from provisioning.authority import ensure_certificate, ensure_host_certificate
-from provisioning.certificates import (
-    build_sni_map,
-    forget_deleted,
-    settle_certificates,
-    sni_map_exists,
-)
 from provisioning.desired import (
     SERVER_MAILBOX,
     all_entries,
@@ -41,20 +32,16 @@ from provisioning.layout import Layout
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
 from provisioning.querysets import SMALL_CHANGE_KEYS
-from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
-from provisioning.render.files import RenderedFile
-from provisioning.render.plane import directories
 from provisioning.render.postfix import MAPS
-from provisioning.rules import ensure_rules
 from provisioning.server_lock import take_over_lift
 from provisioning.sessions import EVERYBODY, cut_plaintext, kick
-from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
+from provisioning.settings_files import settings_files
+from provisioning.settling import apply_settings, prepare
 from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 log = logging.getLogger(__name__)
 
-POSTFIX_MAIN = "etc/postfix/main.cf"
 Progress = Callable[[str, int, int], None]
 # The server's own mailbox sends nothing; the mail of a locked server waits of itself.
 NEVER_HELD = (SERVER_MAILBOX, EVERYBODY)
@@ -133,8 +120,8 @@ class Applier:
         covered = list(Change.objects.filter(node=self.node).values_list("pk", flat=True))
         outcome = Outcome()
         try:
-            self._prepare()
-            self._apply_settings(outcome)
+            prepare(self.host, self.layout)
+            apply_settings(self.host, self.layout, outcome.files)
             with without_garbage_collector():
                 self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
         except QmailuxError as error:
@@ -219,7 +206,7 @@ class Applier:
         self._refuse_full_disk()
         part = Outcome()
         if change.scope == SERVER_SCOPE:
-            self._apply_settings(part)
+            apply_settings(self.host, self.layout, part.files)
             self._apply_keys(set(server_keys(self.layout.hostname)), part)
         else:
             self._apply_many_keys(change, part, outcome, trigger)
@@ -278,55 +265,6 @@ class Applier:
         return sorted(stale - known)
 
     # Everything
-
-    def _prepare(self) -> None:
-        """Folders, the accounts file and the maps exist, if only empty: Postfix defers all mail when a map is
-        missing.
-        """
-        for folder in directories(mail_plane(self.layout)):
-            path = str(folder.path.relative_to(self.layout.node))
-            self.host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
-        clients = str(self.layout.debugged_clients.relative_to(self.layout.node))
-        # Whoever reads the logs writes it; a table that is missing would end every smtpd.
-        if self.host.read(clients) is None:
-            self.host.write(RenderedFile(path=clients, content=b"", daemon=""))
-        ensure_rules(self.host, self.layout)
-        self.host.create_rows(SCHEMA, SCHEMA_VERSION)
-
-    def _apply_settings(self, outcome: Outcome) -> None:
-        with self.host.lock("settings"):
-            known = daemons_by_name(self.layout)
-            # Its tables are part of the signer's config test.
-            open_store(self.host, self.layout, "dkim").create()
-            self._settle_certificates()
-            wanted = settings_files(self.layout)
-            for name in dict.fromkeys(file.daemon for file in wanted):
-                files = [
-                    file
-                    for file in wanted
-                    if file.daemon == name and self.host.read(file.path) != file.content
-                ]
-                if files:
-                    was_stopped = _stops_outgoing_mail(self.host.read(POSTFIX_MAIN))
-                    activate(self.host, self.layout, known.get(name), files)
-                    outcome.files += [file.path for file in files]
-                    if was_stopped and not _stops_outgoing_mail(self.host.read(POSTFIX_MAIN)):
-                        self.host.run(
-                            ["postqueue", "-c", str(self.layout.etc / "postfix"), "-f"], check=False
-                        )
-            for store in self._stores(MAPS):
-                store.create()
-            build_sni_map(self.host, self.layout, mail_plane(self.layout))
-            forget_deleted(self.layout)
-
-    def _settle_certificates(self) -> None:
-        ensure_certificate(self.layout)
-        for address in mail_plane(self.layout).addresses:
-            ensure_host_certificate(self.layout, address.hostname)
-        settle_certificates(self.layout)
-        # A running Postfix that is told of a map which is missing would offer no TLS until it is there.
-        if not sni_map_exists(self.layout) and self.host.read(POSTFIX_MAIN) is not None:
-            build_sni_map(self.host, self.layout, mail_plane(self.layout))
 
     def _apply_all_entries(self, outcome: Outcome, *, confirm_deletions: bool) -> None:
         """Compare without locks; what differs is written with fresh rows inside them.
@@ -482,10 +420,6 @@ class Applier:
             plan=outcome.as_plan(),
             error=str(error) if error else "",
         )
-
-
-def _stops_outgoing_mail(main: bytes | None) -> bool:
-    return re.search(rb"^defer_transports = *\S", main or b"", re.MULTILINE) is not None
 
 
 def _raise_broken(outcome: Outcome) -> None:

@@ -170,6 +170,31 @@ def test_a_notice_of_failure_names_the_server_as_the_docs_say(
     assert f"Reporting-MTA: dns; {SERVER}" in notice
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_AVS_08_a_notice_of_failure_returns_the_header_alone_while_the_outgoing_scan_is_on(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, *, is_on: bool
+) -> None:
+    """It would carry a virus past the scan."""
+    world.refusals["zly@remote1.example"] = "550 5.1.1 nie ma takiego"
+    set_protection("outgoing-viruses", is_on=is_on, by=Actor.console())
+    plane.apply()
+    try:
+        wire.submit(
+            alfa.address, PASSWORD, alfa.address, "zly@remote1.example", text=letter("List", "tresc-listu")
+        )
+        wait_until(lambda: wire.subjects(alfa.address, PASSWORD) == ["Undelivered Mail Returned to Sender"])
+    finally:
+        set_protection("outgoing-viruses", is_on=False, by=Actor.console())
+        plane.apply()
+    with wire.imap(alfa.address, PASSWORD) as client:
+        client.select("INBOX", readonly=True)
+        found = client.fetch("1", "(BODY.PEEK[])")[1][0]
+    assert isinstance(found, tuple)
+    notice = found[1].decode("utf-8", "replace")
+    assert "Subject: List" in notice
+    assert ("tresc-listu" in notice) is not is_on
+
+
 def test_moved_domain_leaves_by_the_new_address_at_once_and_nothing_is_reloaded(
     wire: Wire, plane: MailInstance, world: World, alfa: Account
 ) -> None:

@@ -56,7 +56,7 @@ def test_domain_and_account_from_the_command_line_to_a_login(run: Run, wire: Wir
         stdin=PASSWORD,
     )
     assert "added: ewa@komenda.test" in out
-    assert "account" in run("apply")
+    assert "local: written 1 account, " in run("apply")
     assert wire.imap_login_command("ewa@komenda.test", PASSWORD) == "OK"
     shown = json.loads(run("account", "show", "ewa@komenda.test", "--json"))
     assert (shown["quota bytes"], shown["language"]) == (10 * 1024 * 1024, "en")

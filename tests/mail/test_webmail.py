@@ -12,9 +12,11 @@ from playwright.sync_api import BrowserContext, Page
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from antispam.actions import set_protection
 from audit.models import AuditEvent
 from domains.actions import set_managers
 from domains.models import Domain
+from provisioning.render.clamav import EICAR
 from provisioning.tasks import node_sweep
 from tests.conftest import PASSWORD
 from tests.mail.instance import MailInstance, wait_until
@@ -76,6 +78,27 @@ def test_a_message_is_read_and_answered_in_roundcube(
     assert "Będę na pewno" in answer.get_content()
     assert answer["From"] == "Jan Żak <jan@" + jan.address.partition("@")[2] + ">"
     wait_until(lambda: wire.subjects(jan.address, PASSWORD, "Sent") == ["Re: Zebranie w środę"])
+
+
+def test_AVS_08_what_the_outgoing_scan_finds_is_told_in_roundcube_and_stays_there(
+    wire: Wire, plane: MailInstance, console: Actor, jan: Account, ola: Account, visitor: BrowserContext
+) -> None:
+    set_protection("outgoing-viruses", is_on=True, by=console)
+    plane.apply()
+    try:
+        page = visitor.new_page()
+        open_inbox(page, jan)
+        page.goto(f"{ROUNDCUBE}?_task=mail&_action=compose&_to={ola.address}")
+        page.fill("#compose-subject", "Prezent")
+        page.fill("#composebody", EICAR)
+        page.click("button.send")
+        page.get_by_text("holds a virus").wait_for()
+    finally:
+        set_protection("outgoing-viruses", is_on=False, by=console)
+        plane.apply()
+    assert page.input_value("#composebody").strip() == EICAR
+    page.click("button.send")
+    wait_until(lambda: wire.subjects(ola.address, PASSWORD) == ["Prezent"], what="the scan is off again")
 
 
 def test_a_filter_made_in_roundcube_sorts_the_mail_and_leaves_the_panels_rules_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,6 +14,10 @@ from provisioning.plan import StoreDiff
 from provisioning.tasks import applier_for
 from qmailux_site.console import progress_bar
 from qmailux_site.errors import QmailuxError
+
+# A new machine gets a hundred: --json names them all.
+MOST_FILES_NAMED = 5
+WORDS = {"upserts": "written", "deletes": "deleted", "write": "to write", "delete": "to delete"}
 
 
 class Command(BaseCommand):
@@ -82,6 +87,21 @@ def _numbers(drift: dict[str, StoreDiff | list[str]]) -> dict[str, object]:
 
 
 def _sentence(result: object) -> str:
+    """What was written, or differs, in one line that a person reads."""
     if not isinstance(result, dict):
         return ""
-    return "; ".join(f"{name}: {value}" for name, value in result.items() if value)
+    parts = [
+        f"{WORDS.get(name, name)} {_counted(value)}"
+        for name, value in result.items()
+        if value and name != "files"
+    ]
+    return "; ".join(parts + ([_files(result["files"])] if result.get("files") else []))
+
+
+def _counted(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {WORDS.get(name, name)}" for name, number in numbers.items() if number)
+
+
+def _files(paths: Sequence[str]) -> str:
+    count = f"{len(paths)} settings file" + ("s" if len(paths) > 1 else "")
+    return f"{count}: {', '.join(paths)}" if len(paths) <= MOST_FILES_NAMED else count

@@ -1,0 +1,73 @@
+"""The settings of a node: its folders and certificates, and every daemon's files put in force (DESIGN 4)."""
+
+from __future__ import annotations
+
+import re
+
+from provisioning.activate import activate
+from provisioning.authority import ensure_certificate, ensure_host_certificate
+from provisioning.certificates import build_sni_map, forget_deleted, settle_certificates, sni_map_exists
+from provisioning.hosts.base import Host
+from provisioning.layout import Layout
+from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
+from provisioning.render.files import RenderedFile
+from provisioning.render.plane import directories
+from provisioning.render.postfix import MAPS
+from provisioning.rules import ensure_rules
+from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
+from provisioning.stores import open_store
+
+POSTFIX_MAIN = "etc/postfix/main.cf"
+
+
+def prepare(host: Host, layout: Layout) -> None:
+    """Folders and the accounts file exist, if only empty."""
+    for folder in directories(mail_plane(layout)):
+        path = str(folder.path.relative_to(layout.node))
+        host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
+    clients = str(layout.debugged_clients.relative_to(layout.node))
+    # Whoever reads the logs writes it; a table that is missing would end every smtpd.
+    if host.read(clients) is None:
+        host.write(RenderedFile(path=clients, content=b"", daemon=""))
+    ensure_rules(host, layout)
+    host.create_rows(SCHEMA, SCHEMA_VERSION)
+
+
+def apply_settings(host: Host, layout: Layout, written: list[str]) -> None:
+    """One daemon after another; `written` grows by the files of each that is done. A failure leaves the old
+    files of that daemon and of those after it (raises CommandFailed). Every map exists then: Postfix defers
+    all mail when one is missing.
+    """
+    with host.lock("settings"):
+        known = daemons_by_name(layout)
+        # Its tables are part of the signer's config test.
+        open_store(host, layout, "dkim").create()
+        _settle_certificates(host, layout)
+        wanted = settings_files(layout)
+        for name in dict.fromkeys(file.daemon for file in wanted):
+            files = [file for file in wanted if file.daemon == name and host.read(file.path) != file.content]
+            if files:
+                was_stopped = _stops_outgoing_mail(host)
+                activate(host, layout, known.get(name), files)
+                written += [file.path for file in files]
+                if was_stopped and not _stops_outgoing_mail(host):
+                    host.run(["postqueue", "-c", str(layout.etc / "postfix"), "-f"], check=False)
+        for name in MAPS:
+            open_store(host, layout, name).create()
+        build_sni_map(host, layout, mail_plane(layout))
+        forget_deleted(layout)
+
+
+def _settle_certificates(host: Host, layout: Layout) -> None:
+    ensure_certificate(layout)
+    for address in mail_plane(layout).addresses:
+        ensure_host_certificate(layout, address.hostname)
+    settle_certificates(layout)
+    # A running Postfix that is told of a map which is missing would offer no TLS until it is there.
+    if not sni_map_exists(layout) and host.read(POSTFIX_MAIN) is not None:
+        build_sni_map(host, layout, mail_plane(layout))
+
+
+def _stops_outgoing_mail(host: Host) -> bool:
+    main = host.read(POSTFIX_MAIN) or b""
+    return re.search(rb"^defer_transports = *\S", main, re.MULTILINE) is not None
