@@ -128,15 +128,15 @@ def _all_entries(hostname: str) -> Desired:
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
     domains = {fact.pk: fact for fact in domain_facts(Domain.objects.all())}
-    for domain in domains.values():
-        for name in domain.names:
-            put_domain(out, name, domain)
-    rows = Account.objects.with_mailbox().order_by("address").values_list("domain_id", *ACCOUNT_COLUMNS)
-    for pk, *row in rows.iterator(chunk_size=10_000):
-        if pk in domains:
-            account = account_fact(tuple(row))
+    for hosted in domains.values():
+        for name in hosted.names:
+            put_domain(out, name, hosted)
+    rows = Account.objects.with_mailbox().order_by("address").values_list(*ACCOUNT_COLUMNS, "domain_id")
+    for row in rows.iterator(chunk_size=10_000):
+        if domain := domains.get(row[-1]):
+            account = account_fact(row[:-1])
             try:
-                _account_entries(out, account, domains[pk], catch_alls)
+                _account_entries(out, account, domain, catch_alls)
             except UnsafeValue as error:
                 out.broken[account.address] = str(error)
     put_app_passwords(out)
