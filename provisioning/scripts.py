@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 
 from accounts.answered import AnsweredSender
@@ -44,19 +44,19 @@ def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict
 
 
 def _accounts(addresses: Iterable[str] | None) -> Iterator[Account]:
-    # By their keys: an "or" of the four, the database would ask for every account there is.
-    told = Notification.objects.filter(is_on=True).exclude(number="")
-    stored = Account.objects.filter(
-        pk__in=Forwarding.objects.values("account_id").union(
-            Autoresponder.objects.filter(is_on=True).values("account_id"),
-            FilterRule.objects.filter(is_on=True).order_by().values("account_id"),
-            told.values("account_id"),
-        ),
-        has_mailbox=True,
-        domain__in=Domain.objects.hosted(),
-    )
-    if addresses is not None:
-        stored = stored.filter(address__in=list(addresses))
+    stored = Account.objects.filter(has_mailbox=True, domain__in=Domain.objects.hosted())
+    filtering = FilterRule.objects.filter(is_on=True).order_by().values("account_id")
+    if addresses is None:
+        # By their keys: with an "or" of the four the database would ask for every account there is.
+        answering = Autoresponder.objects.filter(is_on=True).values("account_id")
+        told = Notification.objects.filter(is_on=True).exclude(number="").values("account_id")
+        stored = stored.filter(
+            pk__in=Forwarding.objects.values("account_id").union(answering, filtering, told)
+        )
+    else:
+        told_too = Q(notification__is_on=True) & ~Q(notification__number="")
+        wanted = Q(forwarding__isnull=False) | Q(autoresponder__is_on=True) | Q(pk__in=filtering) | told_too
+        stored = stored.filter(wanted, address__in=list(addresses))
     stored = stored.select_related("forwarding", "autoresponder", "notification", "departure")
     related = ("forwarding__targets", "alias_targets__alias", "domain__domain_aliases", _FORGOTTEN, _RULES)
     return stored.prefetch_related(*related).iterator(chunk_size=2000)
