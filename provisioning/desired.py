@@ -104,12 +104,6 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     return Desired(out.entries, frozenset(touched), out.broken)
 
 
-def all_entries(hostname: str) -> Desired:
-    """Everything, streamed from the database in a few passes."""
-    with without_garbage_collector():
-        return _all_entries(hostname)
-
-
 @contextmanager
 def without_garbage_collector() -> Iterator[None]:
     """For work on all entries: no cycles are made there, and it would look through the growing millions again
@@ -124,7 +118,8 @@ def without_garbage_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _all_entries(hostname: str) -> Desired:
+def all_entries(hostname: str) -> Desired:
+    """Everything, streamed from the database in a few passes; best without_garbage_collector."""
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
     domains = {fact.pk: fact for fact in domain_facts(Domain.objects.all())}

@@ -113,15 +113,13 @@ def _domain_path(name: str) -> str:
 
 def _accounts(names: list[str] | None) -> Iterator[Account]:
     """Those that wish something, or whose domain does."""
-    stored = Account.objects.filter(has_mailbox=True, domain__in=Domain.objects.hosted())
-    if names is None:
-        # By their keys: with an "or" of the two the database would ask for every account there is.
-        own = SpamPreference.objects.exclude(account=None).values("account_id")
-        of_domain = Account.objects.filter(domain__spam_preference__isnull=False).order_by().values("pk")
-        stored = stored.filter(pk__in=own.union(of_domain))
-    else:
-        wishing = Q(spam_preference__isnull=False) | Q(domain__spam_preference__isnull=False)
-        stored = stored.filter(wishing, address__in=names)
+    these = (
+        Account.objects.order_by() if names is None else Account.objects.order_by().filter(address__in=names)
+    )
+    # By their keys: with an "or" of the two the database would ask for every account there is.
+    own = these.filter(spam_preference__isnull=False).values("pk")
+    wishing = own.union(these.filter(domain__spam_preference__isnull=False).values("pk"))
+    stored = Account.objects.filter(pk__in=wishing, has_mailbox=True, domain__in=Domain.objects.hosted())
     stored = stored.select_related("spam_preference", "domain__spam_preference")
     return stored.prefetch_related("spam_preference__entries").iterator(chunk_size=2000)
 

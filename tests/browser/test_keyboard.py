@@ -9,6 +9,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import Account, Alias, Autoresponder
 from tests.browser.keys import is_focused, press, stops, tab_to
 from tests.browser.looks import Look, visit
+from tests.browser.test_user_pages import WITH_LIFE
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "logs"])
@@ -17,13 +18,7 @@ DESK, PHONE = Look(1440, "light", "en"), Look(390, "dark", "pl")
 # Or on the browser's own buttons, which come between the last and the first.
 IN_DIALOG = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
 OWN_PAGES = (
-    "/",
-    "/password/",
-    "/forwarding/",
-    "/autoresponder/",
-    "/filters/",
-    "/spam/",
-    "/notifications/",
+    *WITH_LIFE,
     "/trace/",
     "/second-factor/",
     "/app-passwords/",
