@@ -108,11 +108,13 @@ def alias_list(request: PanelRequest, name: str) -> HttpResponse:
     page = page_of(narrow(found) if narrow else found, request, key="address")
     circles.mark_ways(target for alias in page.rows for target in alias.targets.all())
     lives = lives_of(domain.scope, [alias.address for alias in page.rows])
+    alias_count = count_of(aliases.ordinary())
     values = {
         "domain": domain,
-        "alias_count": count_of(aliases.ordinary()),
+        "alias_count": alias_count,
         "catch_all_count": count_of(aliases.catch_alls()),
-        "broken_count": count_of(circles.broken(aliases)),
+        # Of a very large domain each would have to be looked at: only the filter does that.
+        "broken_count": count_of(circles.broken(aliases)) if alias_count.is_exact else None,
         "other_names": DomainAlias.objects.visible_to(request.actor).filter(domain=domain),
         "filters": [(key, label) for key, (label, _narrow) in ALIAS_FILTERS.items()],
         "filter": wanted if narrow else "",

@@ -20,7 +20,6 @@ from django.utils import timezone
 from provisioning.desired import (
     SERVER_MAILBOX,
     all_entries,
-    entries_for,
     expand,
     server_keys,
     without_garbage_collector,
@@ -32,6 +31,7 @@ from provisioning.layout import Layout
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
 from provisioning.querysets import SMALL_CHANGE_KEYS
+from provisioning.reading import Reading
 from provisioning.render.postfix import MAPS
 from provisioning.server_lock import take_over_lift
 from provisioning.sessions import EVERYBODY, cut_plaintext, kick
@@ -218,9 +218,10 @@ class Applier:
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
+        reading = Reading(keys, self.layout.hostname)
         for group in ((*TABLES, *SCRIPTS), MAPS):
             with self._locked(group):
-                wanted = entries_for(keys, self.layout.hostname)
+                wanted = reading.fresh()
                 stores = self._stores(group)
                 for store, found in zip(stores, self._query(stores, sorted(wanted.touched)), strict=True):
                     diff = diff_of_keys(wanted.entries[store.name], found, wanted.touched)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from accounts.actor import Actor
 from accounts.models import Account
@@ -94,6 +94,11 @@ def _incidents(wanted: set[str] | None) -> tuple[set[str], dict[str, datetime]]:
     incidents = Incident.objects.all()
     if wanted is not None:
         incidents = incidents.filter(account__address__in=wanted)
-    stopped = set(incidents.open().values_list("account__address", flat=True))
-    ended = incidents.exclude(ended_at=None).values("account__address").annotate(at=Max("ended_at"))
-    return stopped, dict(ended.order_by().values_list("account__address", "at"))
+    stopped: set[str] = set()
+    let_go: dict[str, datetime] = {}
+    for address, ended_at in incidents.order_by().values_list("account__address", "ended_at"):
+        if ended_at is None:
+            stopped.add(address)
+        else:
+            let_go[address] = max(ended_at, let_go.get(address, ended_at))
+    return stopped, let_go

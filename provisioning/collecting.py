@@ -4,7 +4,7 @@ app passwords, scripts, spam, limits, the brake, blocks, keys, encryption.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from provisioning.app_passwords import app_password_rows
@@ -17,7 +17,7 @@ from provisioning.render import postfix
 from provisioning.scripts import script_rows
 from provisioning.sending import sending_rows
 from provisioning.smarthosts import login_rows
-from provisioning.spam import spam_file_rows, spam_rows
+from provisioning.spam import is_wished_by, spam_file_rows, spam_rows
 from provisioning.stores import STORES, Value
 
 Entries = dict[str, dict[str, Value]]
@@ -51,8 +51,10 @@ def put_scripts(out: Collector, addresses: Iterable[str] | None = None) -> None:
     out.broken.update(broken)
 
 
-def put_spam(out: Collector, names: Iterable[str] | None = None) -> None:
+def put_spam(out: Collector, names: Collection[str] | None = None) -> None:
     """What accounts and domains want of the spam check."""
+    if names is not None and not is_wished_by(names):
+        return
     for row in spam_rows(names):
         out.put("spam", (row[0], row))
     rows, broken = spam_file_rows(names)

@@ -16,6 +16,8 @@ def dkim_rows(names: Iterable[str] | None = None) -> tuple[list[DkimRow], dict[s
     aliases = DomainAlias.objects.all()
     if names is not None:
         wanted = list(names)
+        if not wanted:
+            return [], {}
         aliases = aliases.filter(name__in=wanted)
         through = aliases.values("domain_id")
         keys = keys.filter(domain__name__in=wanted) | keys.filter(domain__in=through)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from django.db.models import Q
+
 from enforcement.models import EncryptionRule, RemoteEncryption
 from provisioning.sessions import EVERYBODY
 
@@ -11,11 +13,12 @@ from provisioning.sessions import EVERYBODY
 def names_with_encryption(names: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
     """Addresses, domains and EVERYBODY whose rule is in force, with its level; of these names, or all."""
     rules = EncryptionRule.objects.filter(is_in_force=True)
-    wanted = None if names is None else set(names)
+    if names is not None:
+        wanted = set(names)
+        mine = Q(domain__name__in=wanted) | Q(account__address__in=wanted)
+        rules = rules.filter(mine | Q(level=EncryptionRule.Level.SERVER) if EVERYBODY in wanted else mine)
     for level, domain, address in rules.values_list("level", "domain__name", "account__address"):
-        name = address or domain or EVERYBODY
-        if wanted is None or name in wanted:
-            yield name, level
+        yield address or domain or EVERYBODY, level
 
 
 def remote_levels(names: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:

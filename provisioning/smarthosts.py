@@ -15,6 +15,8 @@ def server_smarthost() -> Smarthost | None:
 def login_rows(keys: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
     """Key, user and password: "@domain", and the next hop for that of the whole server. keys: all without."""
     wanted = None if keys is None else set(keys)
+    if wanted is not None and not any(key.startswith(("@", "[")) for key in wanted):
+        return []
     rows = Smarthost.objects.exclude(user="").select_related("domain").order_by("pk")
     others = DomainAlias.objects.order_by("name")
     if wanted is not None:

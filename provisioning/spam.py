@@ -56,6 +56,14 @@ def server_values() -> ServerValues:
     )
 
 
+def is_wished_by(names: Iterable[str]) -> bool:
+    """Whether one of these accounts and domains, or the domain of one, wishes anything: most do not."""
+    wanted = set(names)
+    domains = {name.rpartition("@")[2] for name in wanted}
+    wishes = Q(domain__name__in=domains) | Q(account__address__in=wanted)
+    return SpamPreference.objects.filter(wishes).exists()
+
+
 def server_wishes() -> SpamWishes:
     found = SpamPreference.objects.filter(level=Level.SERVER).prefetch_related("entries").first()
     return _wishes(found) if found else SpamWishes()

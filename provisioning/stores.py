@@ -18,7 +18,7 @@ from provisioning.hosts.base import Host, Row
 from provisioning.layout import Layout
 from provisioning.render import quoting
 from provisioning.render.files import RenderedFile
-from provisioning.render.postfix import MAPS, SECRET_MAPS
+from provisioning.render.postfix import DOMAIN_MAPS, MAPS, SECRET_MAPS
 from provisioning.scriptstore import ScriptStore
 from provisioning.spamstore import SpamFileStore
 from qmailux_site.errors import CommandFailed
@@ -106,6 +106,8 @@ class MapStore:
             self.build({})
 
     def query(self, keys: Sequence[str]) -> dict[str, Value]:
+        if self.name in DOMAIN_MAPS:
+            keys = [key for key in keys if "@" not in key]
         if not keys:
             return {}
         found = self.host.run(

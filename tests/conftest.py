@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.utils import translation
@@ -21,6 +22,8 @@ from domains import actions as domain_actions
 from domains.models import Domain
 from provisioning.models import Node
 
+LOG_LINES = 40
+LOG_BYTES = 20_000
 PASSWORD = "Zielona-Papuga-7"
 CHROMIUM = [
     "--no-sandbox",
@@ -32,6 +35,17 @@ CHROMIUM = [
 # Django refuses its ORM in a thread with an event loop, which playwright has: tests only read through the
 # browser.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the daemons wrote last: of a wait in vain nothing else tells the cause."""
+    report = yield
+    if report.failed:
+        for log in sorted(settings.QMAILUX_LAYOUT.node_log.glob("*.log")):
+            lines = log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace").splitlines()
+            report.sections.append((f"end of {log.name}", "\n".join(lines[-LOG_LINES:])))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ MAPS = (
     "encryption_login",  # login, its domain, or "*" for all -> no session without TLS
     "encryption_out",  # another server's domain -> how mail to it must be encrypted
 )
+# Their keys are bare domains: none is an address.
+DOMAIN_MAPS = ("domains", "relay", "protections", "encryption_out")
 # They hold passwords. Postfix's programs open them before they give up root's rights.
 SECRET_MAPS = ("smarthost_login",)
 

@@ -21,6 +21,7 @@ from domains import actions as domain_actions
 from domains import relay_actions
 from domains.models import Domain, DomainAlias
 from provisioning.facts import Facts, Fate
+from qmailux_site import counting
 from tests.db.test_panel import logged_in, plain_static
 
 __all__ = ["plain_static"]
@@ -324,3 +325,14 @@ def test_commands_tell_of_circles(firma: Domain, pola: Account) -> None:
     bad = [fact["finding"] for fact in json.loads(out.getvalue()) if fact["level"] == "bad"]
     assert bad == ["a@firma.test is in a circle of aliases: mail to it comes back."]
     call_command("account", "check", "dobry@firma.test", stdout=out)
+
+
+def test_of_a_very_large_domain_broken_aliases_are_not_counted_but_found(
+    client: Client, firma: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "COUNTED_ROWS", 2)
+    for localpart in ("biuro", "sklep", "praca"):
+        add(firma, localpart, "nikt@firma.test")
+    page = client.get(LIST).content.decode()
+    assert "Show those that are broken" in page
+    assert client.get(LIST, {"filter": "broken"}).content.decode().count('class="address"') == 3
