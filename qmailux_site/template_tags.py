@@ -8,8 +8,8 @@ from django.template import Library
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -54,6 +54,12 @@ def readable(address: str) -> str:
     """An address or a domain as people write it: żółw.example, not xn--w-uga1v8h.example."""
     localpart, at, domain = address.rpartition("@")
     return f"{localpart}{at}{display_domain(domain)}"
+
+
+@register.filter
+def breakable(address: str) -> SafeString:
+    """In a narrow column a line ends before the "@" rather than within a word."""
+    return mark_safe(conditional_escape(address).replace("@", "<wbr>@"))  # noqa: S308  # escaped just here
 
 
 @register.filter

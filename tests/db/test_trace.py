@@ -533,7 +533,7 @@ def test_pages_and_exports_hide_the_other_recipients(
     def page(person: Account, path: str) -> str:
         answer = logged_in(person).get(f"{path}?q=4@klient.example{export}")
         content = b"".join(answer) if answer.streaming else answer.content
-        return content.decode()
+        return content.decode().replace("<wbr>", "")
 
     of_firma, of_obca = page(pola, "/domain/firma.test/trace/"), page(obcy, "/domain/obca.test/trace/")
     assert "ala@" in of_firma
