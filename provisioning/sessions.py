@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 # Past this number it is cheaper to ask who is there first.
 MOST_BLIND_KICKS = 20
+# sysexits(3), of doveadm kick: done; nobody of that name was connected; Dovecot does not run.
+_NOBODY_IS_LEFT = (0, 68, 75)
 EVERYBODY = "*"
 # In what ss says of a socket's owners; "imap-login" is not among them.
 _SESSION_PROCESS = re.compile(r'"(imap|pop3|managesieve)",pid=([0-9]+)')
@@ -32,7 +34,7 @@ def kick(host: Host, layout: Layout, names: Sequence[str]) -> None:
     for name in names:
         user = name if "@" in name or name == EVERYBODY else f"*@{name}"
         done = host.run([*doveadm, "kick", user], timeout=20, check=False)
-        if done.code not in (0, 68):  # 68: nobody of that name was connected
+        if done.code not in _NOBODY_IS_LEFT:
             log.info(
                 "kick user=%s code=%s: %s", user, done.code, done.stderr.decode("utf-8", "replace").strip()
             )
@@ -42,7 +44,7 @@ def kick_from(host: Host, layout: Layout, name: str, address: str) -> None:
     """End the sessions of an account that come from one network address."""
     conf = str(layout.etc / "dovecot" / "dovecot.conf")
     done = host.run(["doveadm", "-c", conf, "kick", name, address], timeout=20, check=False)
-    if done.code not in (0, 68):
+    if done.code not in _NOBODY_IS_LEFT:
         log.info("kick user=%s from=%s code=%s", name, address, done.code)
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import Account
 from qmailux_site.errors import ActionRefused, HostUnreachable
 from qmailux_site.middleware import client_address
-from webmail.catalogue import find_offered
+from webmail.catalogue import catalogue, find_offered
 from webmail.handover import Visitor, log_in
 from webmail.models import Webmail
 from webmail.sessions import note_session
@@ -71,6 +71,13 @@ def enter_by_token(
     except ActionRefused as refusal:
         messages.error(request, refusal.message)
         return redirect("home" if request.user.is_authenticated else "login")
+
+
+def take_cookies(response: HttpResponse) -> None:
+    """The browser forgets its sessions in webmails: one at another address keeps them, whatever we end."""
+    for webmail in catalogue():
+        for name in webmail.adapter.cookie_names:
+            response.delete_cookie(name, path=webmail.path)
 
 
 def remember_door(response: HttpResponse, request: HttpRequest, door: str) -> None:

@@ -30,7 +30,7 @@ from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest, client_network
 from qmailux_site.navigation import THEME_COOKIE, THEMES
 from webmail.catalogue import brand_of, catalogue, default_door, find_offered, offered_to
-from webmail.entering import DOMAIN_COOKIE, DOOR_COOKIE, enter, remember_door
+from webmail.entering import DOMAIN_COOKIE, DOOR_COOKIE, enter, remember_door, take_cookies
 from webmail.sessions import end_all
 
 YEAR_SECONDS = 365 * 86400
@@ -124,7 +124,9 @@ class PanelLogout(LogoutView):
             end_impersonation(account.address, scope=scope, why="logout", by=actor.itself())
         elif actor.real is not None:
             end_all(actor.real)
-        return super().post(request, *args, **kwargs)
+        response = super().post(request, *args, **kwargs)
+        take_cookies(response)
+        return response
 
 
 @login_required

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +103,56 @@ def test_another_webmail_is_entered_by_the_login_page_and_by_one_click(
     node_sweep()
     page.goto(f"/webmail/{name}/{landing}")
     page.wait_for_url(f"**/login/?webmail={name}")
+
+
+@pytest.fixture
+def distant(plane: MailInstance, jan: Account, console: Actor, folders: Path) -> Iterator[Wire]:
+    """The small mail page on a web server of its own: we know its address and nothing else."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["php", "-S", f"127.0.0.1:{port}", "-t", str(folders / "small")], stderr=subprocess.DEVNULL
+    )
+    wait_until(lambda: _is_open(port), what="the other web server")
+    settings = {**SMALL, "kind": "address", "closed_folders": ""}
+    save_webmail(Webmail(address=f"http://127.0.0.1:{port}/", **settings), by=console)
+    plane.apply()
+    wire = Wire(plane.layout)
+    wire.deliver(jan.address, text=letter("Zebranie w środę"))
+    yield wire
+    server.terminate()
+    server.wait(timeout=5)
+
+
+def test_a_webmail_at_an_address_is_entered_and_left_like_one_of_this_server(
+    distant: Wire, jan: Account, visitor: BrowserContext
+) -> None:
+    page = visitor.new_page()
+    log_in(page, jan, "small")
+    page.wait_for_url("**/webmail/small/inbox.php")
+    page.get_by_text("Zebranie w środę").wait_for()
+    page.goto("/webmail/small/login.php")
+    page.wait_for_url("**/login/?webmail=small")
+
+    visitor.clear_cookies()
+    log_in(page, jan, "panel")
+    page.wait_for_url("**:*/")
+    page.click("button[name=webmail][value=small]")
+    page.wait_for_url("**/webmail/small/inbox.php")
+    page.get_by_text("Zebranie w środę").wait_for()
+    seen = set(page.inner_text("#cookies").split())
+    assert "smallmail" in seen
+    assert not seen & {"sessionid", "csrftoken"}
+
+    # Its sessions are its own: the browser of somebody who has left must not hold one any more.
+    page.goto("/")
+    page.click("details.menu summary")
+    page.click("form[action='/logout/'] button")
+    page.wait_for_url("**/login/**")
+    assert "smallmail" not in {cookie["name"] for cookie in visitor.cookies()}
+    page.goto("/webmail/small/inbox.php")
+    page.wait_for_url("**/login/?webmail=small")
 
 
 def test_a_webmail_gets_the_persons_address_and_no_cookie_of_the_panel(
@@ -214,3 +266,8 @@ def test_settings_that_cannot_work_are_refused_at_their_field(
         save_webmail(Webmail(**values), by=console)
     assert refused.value.field == field
     assert not Webmail.objects.exists()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
