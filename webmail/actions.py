@@ -15,9 +15,10 @@ from accounts.actor import Actor
 from audit import record as audit
 from domains.models import Domain
 from provisioning import outbox
-from qmailux_site.errors import ActionRefused
+from qmailux_site.errors import ActionRefused, HostUnreachable
 from webmail.catalogue import ROUNDCUBE, catalogue
 from webmail.models import Webmail, WebmailPreference
+from webmail.syntax import first_fault
 
 MOST_LOGO_BYTES = 200_000
 # By their first bytes. No SVG: it is a page that can hold scripts.
@@ -158,8 +159,21 @@ def _check_folder(webmail: Webmail) -> None:
                     "folder", _("This is no SquirrelMail: it has no %(file)s.") % {"file": name}
                 )
         webmail.closed_folders = SQUIRRELMAIL_CLOSED
+        _refuse_other_php(folder)
     for name in webmail.closed_folders.split():
         _refuse_unless(_FOLDER_NAME, name, "closed_folders", _("Names of folders, parted by blanks."))
+
+
+def _refuse_other_php(folder: Path) -> None:
+    """An older SquirrelMail would show empty pages."""
+    try:
+        fault = first_fault(folder)
+    except HostUnreachable as error:
+        raise ActionRefused(
+            "folder", _("PHP does not answer on this server, so nothing was saved.")
+        ) from error
+    if fault:
+        raise ActionRefused("folder", _("PHP of this server cannot run it: %(fault)s") % {"fault": fault})
 
 
 def _check_adapter(webmail: Webmail) -> None:

@@ -239,6 +239,20 @@ def test_a_domain_has_its_own_choice_and_brand(
     assert page.title().startswith("Poczta <Żółw>")
 
 
+def test_a_squirrelmail_of_older_days_is_refused_with_what_php_says(
+    folders: Path, tmp_path: Path, console: Actor
+) -> None:
+    old = tmp_path / "squirrelmail"
+    shutil.copytree(folders / "squirrelmail", old)
+    (old / "functions" / "rfc822address.php").write_text("<?php\n$first = $text{0};\n")
+    squirrel = Webmail(name="squirrelmail", title="SquirrelMail", kind="squirrelmail", folder=str(old))
+    with pytest.raises(ActionRefused) as refused:
+        save_webmail(squirrel, by=console)
+    assert refused.value.field == "folder"
+    assert "in functions/rfc822address.php on line 2" in refused.value.message
+    assert not Webmail.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
