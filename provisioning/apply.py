@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 
 from django.utils import timezone
 
+from provisioning.bookkeeping import Outcome, finish, mark_all_applied, note_failure, record_run
 from provisioning.desired import (
     SERVER_MAILBOX,
     all_entries,
@@ -28,7 +28,7 @@ from provisioning.endings import whose_sessions_end
 from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
-from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run, Scope
+from provisioning.models import SERVER_SCOPE, Change, Node, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
 from provisioning.querysets import SMALL_CHANGE_KEYS
 from provisioning.reading import Reading
@@ -53,35 +53,6 @@ def _silent(step: str, done: int, total: int) -> None:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What one apply did: numbers by store, files by daemon."""
-
-    upserts: dict[str, int] = field(default_factory=dict)
-    deletes: dict[str, int] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-    changes: int = 0
-    broken: dict[str, str] = field(default_factory=dict)
-    locked: list[str] = field(default_factory=list)
-    unlocked: list[str] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
-
-    def add(self, store: str, diff: StoreDiff) -> None:
-        self.upserts[store] = self.upserts.get(store, 0) + len(diff.upserts)
-        self.deletes[store] = self.deletes.get(store, 0) + len(diff.deletes)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (any(self.upserts.values()) or any(self.deletes.values()) or self.files)
-
-    def as_plan(self) -> dict[str, object]:
-        return {
-            "upserts": {store: count for store, count in self.upserts.items() if count},
-            "deletes": {store: count for store, count in self.deletes.items() if count},
-            "files": self.files,
-        }
-
-
-@dataclass(slots=True)
 class Applier:
     """Applies to one node. progress(step, done, total) is called now and then."""
 
@@ -102,7 +73,7 @@ class Applier:
                 try:
                     self._apply_bulk(change, outcome, trigger)
                 except QmailuxError as error:
-                    self._note_failure([change], error, trigger)
+                    note_failure(self.node, [change], error, trigger)
                     failed = error
                     break
         if failed is not None:
@@ -125,12 +96,12 @@ class Applier:
             with without_garbage_collector():
                 self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
         except QmailuxError as error:
-            self._record_run(started, outcome, trigger, error)
+            record_run(self.node, started, outcome, trigger, error)
             raise
         Change.objects.filter(pk__in=covered).delete()
-        self._mark_all_applied(revisions)
+        mark_all_applied(self.node, revisions)
         if not outcome.is_empty:
-            self._record_run(started, outcome, trigger, None)
+            record_run(self.node, started, outcome, trigger)
         _raise_broken(outcome)
         return outcome
 
@@ -163,7 +134,7 @@ class Applier:
                 except QmailuxError as error:
                     failed = error if len(batch) == 1 else self._one_by_one(batch, outcome, trigger)
                     if len(batch) == 1:
-                        self._note_failure(batch, error, trigger)
+                        note_failure(self.node, batch, error, trigger)
         return failed
 
     def _one_by_one(self, batch: list[Change], outcome: Outcome, trigger: str) -> QmailuxError | None:
@@ -173,7 +144,7 @@ class Applier:
             try:
                 self._apply_small([change], outcome, trigger)
             except QmailuxError as error:
-                self._note_failure([change], error, trigger)
+                note_failure(self.node, [change], error, trigger)
                 failed = error
         return failed
 
@@ -195,11 +166,11 @@ class Applier:
         part = Outcome()
         self._apply_keys(keys, part)
         _raise_broken(part)
-        self._finish(changes)
+        finish(self.node, changes)
         outcome.changes += len(changes)
-        _merge(outcome, part)
+        outcome.take_over(part)
         if not part.is_empty:
-            self._record_run(started, part, trigger, None)
+            record_run(self.node, started, part, trigger)
 
     def _apply_bulk(self, change: Change, outcome: Outcome, trigger: str) -> None:
         started = timezone.now()
@@ -211,10 +182,10 @@ class Applier:
         else:
             self._apply_many_keys(change, part, outcome, trigger)
             _raise_broken(part)
-        self._finish([change])
+        finish(self.node, [change])
         outcome.changes += 1
-        _merge(outcome, part)
-        self._record_run(started, part, trigger, None)
+        outcome.take_over(part)
+        record_run(self.node, started, part, trigger)
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
@@ -367,72 +338,9 @@ class Applier:
         if free < LOWEST_FREE_BYTES:
             raise QmailuxError(f"only {free // 1024} kB are free on the node's disk: nothing was written")
 
-    def _finish(self, changes: list[Change]) -> None:
-        """Forget the changes and move the node's revision on, as far as nothing older waits."""
-        Change.objects.filter(pk__in=[change.pk for change in changes]).delete()
-        for scope in {change.scope for change in changes}:
-            self._mark_applied(scope, max(change.revision for change in changes if change.scope == scope))
-
-    def _mark_applied(self, scope: str, revision: int) -> None:
-        waiting = Change.objects.filter(node=self.node, scope=scope).order_by("revision")
-        first = waiting.values_list("revision", flat=True).first()
-        error = waiting.exclude(error="").values_list("error", flat=True).first()
-        AppliedRevision.objects.update_or_create(
-            node=self.node,
-            scope=scope,
-            defaults={
-                "revision": revision if first is None else min(revision, first - 1),
-                "applied_at": timezone.now(),
-                "error": error or "",
-            },
-        )
-
-    def _mark_all_applied(self, revisions: dict[str, int]) -> None:
-        now = timezone.now()
-        AppliedRevision.objects.bulk_create(
-            [
-                AppliedRevision(node=self.node, scope=scope, revision=revision, applied_at=now)
-                for scope, revision in revisions.items()
-            ],
-            batch_size=2000,
-            update_conflicts=True,
-            unique_fields=["node", "scope"],
-            update_fields=["revision", "applied_at", "error"],
-        )
-
-    def _note_failure(self, changes: list[Change], error: QmailuxError, trigger: str) -> None:
-        """The changes stay in the outbox; the sweep tries again. People see the reason beside the object."""
-        log.error("apply failed node=%s scope=%s: %s", self.node.name, changes[0].scope, error)
-        Change.objects.filter(pk__in=[change.pk for change in changes]).update(error=str(error))
-        for scope in {change.scope for change in changes}:
-            AppliedRevision.objects.update_or_create(
-                node=self.node, scope=scope, defaults={"error": str(error)}
-            )
-        self._record_run(timezone.now(), Outcome(), trigger, error)
-
-    def _record_run(
-        self, started: datetime, outcome: Outcome, trigger: str, error: QmailuxError | None
-    ) -> None:
-        Run.objects.create(
-            node=self.node,
-            trigger=trigger,
-            started_at=started,
-            finished_at=timezone.now(),
-            plan=outcome.as_plan(),
-            error=str(error) if error else "",
-        )
-
 
 def _raise_broken(outcome: Outcome) -> None:
     """The rest has been applied; the change stays in the outbox with the reason beside it."""
     if outcome.broken:
         address, reason = next(iter(sorted(outcome.broken.items())))
         raise ApplyIncomplete(f"{address}: {reason}")
-
-
-def _merge(outcome: Outcome, part: Outcome) -> None:
-    for store, count in part.upserts.items():
-        outcome.upserts[store] = outcome.upserts.get(store, 0) + count
-    for store, count in part.deletes.items():
-        outcome.deletes[store] = outcome.deletes.get(store, 0) + count
-    outcome.files += part.files

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, RLock, Thread
 
-from provisioning.apply import Applier, Outcome
+from provisioning.apply import Applier
 from provisioning.authority import ensure_certificate
+from provisioning.bookkeeping import Outcome
 from provisioning.daemons import Daemon, daemons
 from provisioning.hosts.local import LocalHost
 from provisioning.layout import Layout

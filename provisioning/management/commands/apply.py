@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from provisioning.apply import Applier, Outcome
+from provisioning.apply import Applier
+from provisioning.bookkeeping import Outcome
 from provisioning.models import Node
 from provisioning.plan import StoreDiff
 from provisioning.tasks import applier_for
