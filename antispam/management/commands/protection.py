@@ -28,11 +28,11 @@ from qmailux_site.console import Fact, SubcommandCommand, add_json
 class Command(SubcommandCommand):
     help = "List, switch and set the protections of the server."
     verbs: ClassVar[dict[str, str]] = {
-        "list": "every protection in the order in which a message meets them, and what it stopped",
+        "list": "every protection as a message meets them, what goes past it, and what it stopped",
         "enable": "switch one on",
         "disable": "switch one off",
         "inherit": "a domain has one as the server has it",
-        "allow": "let a network, address or domain past all of them",
+        "allow": "let a network, address or domain past them, as far as list says of each",
         "disallow": "it meets them again",
         "allowed": "what goes past them",
         "update": "fetch new virus signatures or spam rules with the next look, within half a minute",
@@ -84,6 +84,7 @@ class Command(SubcommandCommand):
                     "name": name,
                     "on": is_on,
                     "stage": str(BY_NAME[name].stage),
+                    "goes past": str(BY_NAME[name].past),
                     "stopped today": day.get(name, 0),
                     "stopped in 30 days": month.get(name, 0),
                     **{option: list(words) for option, words in given.items()},
