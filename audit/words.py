@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from domains.names import display_domain
 
@@ -158,7 +158,7 @@ _DETAILS = {
     "colleague": gettext_lazy("colleague"),
     "count": gettext_lazy("number"),
     "deletes_account": gettext_lazy("the account is deleted then"),
-    "domain": gettext_lazy("domain"),
+    "domain": pgettext_lazy("one", "domain"),
     "faults": gettext_lazy("faults"),
     "foreign_domains": gettext_lazy("domains of others"),
     "is_on": gettext_lazy("on"),
