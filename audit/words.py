@@ -134,6 +134,8 @@ ACTIONS = {
     "spam.preference_set": gettext_lazy("Spam settings set"),
     "spam.sender_removed": gettext_lazy("Sender taken off a list"),
     "spam.senders_added": gettext_lazy("Senders put on a list"),
+    "spam.taught_ham": gettext_lazy("Learned from wanted mail"),
+    "spam.taught_spam": gettext_lazy("Learned from spam"),
     "spam.teaching_asked": gettext_lazy("Message to be learned"),
     "spam.undo_requested": gettext_lazy("Learning taken back"),
     "webmail.added": gettext_lazy("Webmail added"),
