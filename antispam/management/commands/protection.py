@@ -90,7 +90,9 @@ class Command(SubcommandCommand):
                     **{option: list(words) for option, words in given.items()},
                 }
             )
-        self.show(rows, as_json=options["json"])
+        if not options["json"]:
+            rows = [{**row, "on": "on" if row["on"] else "off"} for row in rows]
+        self.show(rows, as_json=options["json"], bare=3)
 
     def _list_of_domain(self, options: dict[str, Any]) -> None:
         rows: list[dict[str, Fact]] = []
@@ -98,7 +100,7 @@ class Command(SubcommandCommand):
             rows.append(
                 {"name": name, "on": states()[name][0] if is_on is None else is_on, "own": is_on is not None}
             )
-        self.show(rows, as_json=options["json"])
+        self.show(rows, as_json=options["json"], bare=2)
 
     def verb_enable(self, options: dict[str, Any]) -> None:
         self._switch(options, is_on=True)
@@ -141,7 +143,7 @@ class Command(SubcommandCommand):
             {"value": entry.value, "kind": str(entry.kind), "viruses too": entry.passes_viruses}
             for entry in AllowedPast.objects.all()
         ]
-        self.show(rows, as_json=options["json"])
+        self.show(rows, as_json=options["json"], bare=2)
 
     def verb_update(self, options: dict[str, Any]) -> None:
         ask_for_update(UpdateRun.Kind(options["kind"]), by=Actor.console())
