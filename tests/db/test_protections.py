@@ -82,6 +82,9 @@ def test_the_page_and_the_command_say_of_each_what_goes_past_it(
     call_command("protection", "list", "--json")
     told = {row["name"]: row["goes past"] for row in json.loads(capsys.readouterr().out)}
     assert told == {kind.name: str(kind.past) for kind in KINDS}
+    call_command("protection", "list")
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("helo  "))
+    assert line.startswith("helo  on  recipient  goes past: networks, senders  stopped today: 0")
 
 
 def test_stopping_to_allow_what_is_not_allowed_is_refused(console: Actor) -> None:
@@ -165,6 +168,26 @@ def test_the_user_sees_what_the_own_copy_scored_and_why(ala: Account, pola: Acco
     assert reasons["BAYES_99"]
     assert reasons["QX_NEW"] == ""
     assert [one.score for one in logged_in(pola).get("/spam/messages/").context["verdicts"]] == ["1.0"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("GTUBE,QM_DENY_SERVER_ADDRESS,QM_DENY_USER_DOMAIN", "sender on your list of spam"),
+        ("GTUBE", "7.1 points of 5.0"),
+    ],
+)
+def test_a_list_that_decided_is_said_instead_of_its_weight(
+    ala: Account, pola: Account, rules: str, said: str
+) -> None:
+    scanned(ala, pola)
+    Account.objects.update(language="en")
+    lines = EntryLines.objects.get()
+    lines.text = lines.text.replace("BAYES_99,QX_NEW", rules)
+    lines.save()
+    page = logged_in(ala).get("/spam/messages/").content.decode()
+    assert f'<span class="badge bad">{said}</span>' in page
+    assert page.count("points of") == said.count("points of")
 
 
 def test_a_name_that_ends_like_another_ones_hides_nothing_of_ones_own(
