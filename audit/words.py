@@ -168,6 +168,7 @@ _DETAILS = {
     "is_superuser": gettext_lazy("superadmin"),
     "keeps_copy": gettext_lazy("keeps a copy"),
     "kind": gettext_lazy("kind"),
+    "language": gettext_lazy("language"),
     "limit": gettext_lazy("limit"),
     "mode": gettext_lazy("incoming mail"),
     "name": gettext_lazy("name"),
@@ -213,8 +214,14 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(_readable(str(part)) for part in value)
+        return ", ".join(_part(str(part)) for part in value)
     return _readable(str(value))
+
+
+def _part(text: str) -> str:
+    """One of several; a setting such as "language=pl" by its word."""
+    name, _equals, value = text.partition("=")
+    return f"{_DETAILS[name]}: {_readable(value)}" if value and name in _DETAILS else _readable(text)
 
 
 def _readable(text: str) -> str:

@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts import actions
 from accounts.actor import Actor
@@ -28,7 +29,7 @@ from accounts.models import Account
 from alarms import words as alarms
 from audit.guard import set_guard
 from audit.models import AuditEvent
-from audit.words import ACTIONS
+from audit.words import ACTIONS, told
 from domains import actions as domain_actions
 from domains.models import Domain
 from qmailux_site.csvexport import csv_lines, safe_cell
@@ -234,6 +235,15 @@ def test_command_lists_and_exports(pola: Account, ala: Account) -> None:
         run("list", "--since", "yesterday")
     with pytest.raises(CommandError, match="at least 1"):
         run("list", "--limit", "0")
+
+
+@pytest.mark.parametrize(("language", "words"), [("pl", "język: en"), ("en", "language: en")])
+def test_a_changed_setting_is_told_by_its_word(ala: Account, language: str, words: str) -> None:
+    actions.edit_account(ala, language="pl", by=Actor(real=ala, channel="panel"))
+    actions.edit_account(ala, language="en", by=Actor(real=ala, channel="panel"))
+    with override(language):
+        details = dict(told(AuditEvent.objects.filter(action="account.edited").latest("id")).details)
+    assert words in details.values()
 
 
 def test_every_act_has_words() -> None:
