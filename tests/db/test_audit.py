@@ -131,7 +131,7 @@ def test_pages_lead_through_all_events_once_and_back(root: Account, ala: Account
     path = "/server/audit/?action=account.edited"
     while path:
         answer = client.get(path).content.decode()
-        seen += re.findall(r"after:</span> name=(Ala \d+)", answer)
+        seen += re.findall(r"after:</span> name: (Ala \d+)", answer)
         older = re.search(r'rel="next" href="([^"]+)"', answer)
         last, path = path, "/server/audit/" + older[1].replace("&amp;", "&") if older else ""
     assert seen == [f"Ala {number}" for number in reversed(range(120))]
@@ -244,6 +244,31 @@ def test_a_changed_setting_is_told_by_its_word(ala: Account, language: str, word
     with override(language):
         details = dict(told(AuditEvent.objects.filter(action="account.edited").latest("id")).details)
     assert words in details.values()
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "act", "details"),
+    [
+        ("pl", "Kiedy,Kto,Rola,w imieniu,Adres,Czynność,Obiekt,Dane", "Zmieniono konto", "po: nazwa: Alicja"),
+        (
+            "en",
+            "When,Who,Role,on behalf of,Address,Act,Object,Details",
+            "Account changed",
+            "after: name: Alicja",
+        ),
+    ],
+)
+def test_the_own_activity_for_a_spreadsheet_is_in_words_of_the_reader(
+    ala: Account, language: str, heading: str, act: str, details: str
+) -> None:
+    actions.edit_account(ala, name="Alicja", by=by(ala))
+    Account.objects.update(language=language)
+    client = logged_in(ala)
+    with override("de"):
+        row = exported(client, "/activity/export.csv?action=account.edited")[-1]
+    assert ",".join(row) == heading
+    assert act in row.values()
+    assert details in list(row.values())[-1]
 
 
 def test_every_act_has_words() -> None:
