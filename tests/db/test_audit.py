@@ -263,9 +263,7 @@ def test_the_own_activity_for_a_spreadsheet_is_in_words_of_the_reader(
 ) -> None:
     actions.edit_account(ala, name="Alicja", by=by(ala))
     Account.objects.update(language=language)
-    client = logged_in(ala)
-    with override("de"):
-        row = exported(client, "/activity/export.csv?action=account.edited")[-1]
+    row = exported(logged_in(ala), "/activity/export.csv?action=account.edited")[-1]
     assert ",".join(row) == heading
     assert act in row.values()
     assert details in list(row.values())[-1]
