@@ -29,6 +29,7 @@ from tests.mail.world import World
 
 __all__ = ["sign"]
 HERE = "anna@mur.test"
+# What an attempt says: whether it was stopped.
 STOPPED, TAKEN = True, False
 # An address of the net from which nobody has sent yet: greylisting and postscreen remember who has.
 STRANGERS = (f"198.51.100.{last}" for last in itertools.count(1))
@@ -240,9 +241,10 @@ def attempts(sign: Callable[[str], str]) -> dict[str, Attempt]:
     return ATTEMPTS | {"dkim": broken}
 
 
-def ready(plane: MailInstance, console: Actor, name: str) -> None:
-    for needed in (name, *BESIDE.get(name, ())):
+def switch(plane: MailInstance, console: Actor, name: str, *, is_on: bool) -> None:
+    for needed in BESIDE.get(name, ()):
         set_protection(needed, is_on=True, by=console)
+    set_protection(name, is_on=is_on, by=console)
     plane.apply()
     if name in FROM_START:
         plane.stop_daemon(FROM_START[name])
@@ -262,12 +264,13 @@ def who_passes(plane: MailInstance, attempt: Attempt, senders: Senders, network:
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_who_goes_past_it_is_what_its_kind_says(
+def test_off_it_stops_nobody_and_on_who_goes_past_it_is_what_its_kind_says(
     plane: MailInstance, console: Actor, attempts: dict[str, Attempt], name: str
 ) -> None:
     attempt, senders, past = attempts[name], SENDERS.get(name, KNOWN), BY_NAME[name].past
-    ready(plane, console, name)
-    wait_until(lambda: attempt(plane, next(STRANGERS), senders.stranger) is STOPPED, seconds=60)
+    for is_on in (False, True):
+        switch(plane, console, name, is_on=is_on)
+        wait_until(lambda: attempt(plane, next(STRANGERS), senders.stranger) is is_on, seconds=60)  # noqa: B023
     assert who_passes(plane, attempt, senders, PARTNERS) == PASSES[past]
     trusted = {"network", "address", "domain"} if past is Past.IF_SAID else PASSES[past]
     if senders is KNOWN:
