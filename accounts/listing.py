@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.actor import Actor
 from accounts.growth import days_until_full
@@ -49,7 +50,7 @@ DEFINITIONS = [
     (_("forwarding outside"), _("Mail is forwarded to an address whose domain is not on this server.")),
     (_("autoresponder on"), _("It is switched on, also for days that are still to come.")),
     (
-        _("local alias"),
+        pgettext_lazy("one", "local alias"),
         _("Every target lies on this server. The catch-all and the names of the domain count apart."),
     ),
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from antispam.querysets import SpamPreferenceQuerySet, TaughtBatchQuerySet
 
@@ -19,8 +20,8 @@ class Level(models.TextChoices):
     """Whose wish it is. The user's goes before the domain's, and that before the server's."""
 
     SERVER = "server", _("server")
-    DOMAIN = "domain", _("domain")
-    ACCOUNT = "account", _("account")
+    DOMAIN = "domain", pgettext_lazy("one", "domain")
+    ACCOUNT = "account", pgettext_lazy("one", "account")
 
 
 class SpamPreference(models.Model):

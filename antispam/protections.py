@@ -29,6 +29,26 @@ STAGE_NAMES = {
 }
 
 
+class Past(StrEnum):
+    """Which entries of the list of what goes past the protections go past one of them."""
+
+    BOTH = "networks, senders"
+    NETWORKS = "networks"
+    NETWORKS_AND_DOMAINS = "networks, whole domains"
+    IF_SAID = "networks, senders: if said so"
+    NOBODY = "nobody"
+
+
+PAST_WORDS = {
+    Past.BOTH: _("Allowed networks and senders go past it."),
+    Past.NETWORKS: _("Allowed networks go past it, allowed senders do not."),
+    Past.NETWORKS_AND_DOMAINS: _(
+        "Allowed networks and whole domains of senders go past it, single addresses do not."
+    ),
+    Past.IF_SAID: _("Allowed networks and senders go past it only where that is said beside them."),
+    Past.NOBODY: _("Nobody goes past it."),
+}
+
 # What Windows runs at a double click.
 PROGRAM_ENDINGS = (
     *("bat", "cmd", "com", "cpl", "exe", "hta", "js", "jse", "lnk", "msi", "pif", "ps1", "scr"),
@@ -38,7 +58,10 @@ PROGRAM_ENDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One protection. options: further settings with their defaults. daemon: the part behind it."""
+    """One protection. options: further settings with their defaults. daemon: the part behind it.
+
+    past: whom of the allowed networks and senders it lets past; why_not: why it stops the others.
+    """
 
     name: str
     stage: Stage
@@ -47,6 +70,13 @@ class Kind:
     is_on: bool = True
     daemon: str = "postfix"
     options: dict[str, list[str]] = field(default_factory=dict)
+    past: Past = Past.BOTH
+    why_not: Any = ""
+
+
+_BEFORE_SENDERS = _("It acts before the sender is named.")
+_BY_FROM = _("It judges whole domains: past one address anybody could write in the name of every domain.")
+_OWN_PEOPLE = _("The list is for mail from other servers, not for what people of this server send.")
 
 
 KINDS = (
@@ -59,6 +89,8 @@ KINDS = (
             "scored_sites": ["zen.spamhaus.org=127.0.0.[2..11]*3", "bl.spamcop.net=127.0.0.2*1"],
             "threshold": ["3"],
         },
+        past=Past.NETWORKS,
+        why_not=_BEFORE_SENDERS,
     ),
     Kind(
         "postscreen-pregreet",
@@ -66,6 +98,8 @@ KINDS = (
         _("Talking before the greeting"),
         _("A server that is not known yet waits some seconds for the greeting. Robots speak first, and go."),
         options={"greet_wait": ["6"]},
+        past=Past.NETWORKS,
+        why_not=_BEFORE_SENDERS,
     ),
     Kind(
         "postscreen-protocol",
@@ -73,18 +107,24 @@ KINDS = (
         _("Tests after the greeting"),
         _("Finds more robots, but a server that is not known yet must send its first message twice."),
         is_on=False,
+        past=Past.NETWORKS,
+        why_not=_BEFORE_SENDERS,
     ),
     Kind(
         "client-rates",
         Stage.CONNECTION,
         _("Limits for each client"),
         _("A server that connects or sends much faster than mail servers do is asked to come later."),
+        past=Past.NETWORKS,
+        why_not=_BEFORE_SENDERS,
     ),
     Kind(
         "unlisted-recipient",
         Stage.RECIPIENT,
         _("Unknown recipients"),
         _("Mail to addresses that do not exist here is refused at once, not returned later."),
+        past=Past.NOBODY,
+        why_not=_("There is no mailbox that could take the mail."),
     ),
     Kind(
         "helo",
@@ -138,6 +178,10 @@ KINDS = (
         _("Types of attachments"),
         _("Mail with programs attached is refused. Archives are not opened for this; the virus check does."),
         options={"endings": list(PROGRAM_ENDINGS)},
+        past=Past.NOBODY,
+        why_not=_(
+            "The check sees headers alone, not who sends them. Partners may send such files by a login here."
+        ),
     ),
     Kind(
         "clamav",
@@ -146,6 +190,8 @@ KINDS = (
         _("Every message is searched for viruses while it is received; infected ones are refused."),
         daemon="clamd",
         options={"on_failure": ["defer"], "encrypted": ["pass"]},
+        past=Past.IF_SAID,
+        why_not=_("A partner may catch a virus too."),
     ),
     Kind(
         "dkim",
@@ -154,6 +200,8 @@ KINDS = (
         _("Signatures are checked and the result is noted in the message, for DMARC and the spam check."),
         daemon="opendkim",
         options={"bad_signature": ["note"]},
+        past=Past.NETWORKS_AND_DOMAINS,
+        why_not=_BY_FROM,
     ),
     Kind(
         "dmarc",
@@ -161,6 +209,8 @@ KINDS = (
         "DMARC",
         _("A domain says what is done with mail in its name that neither SPF nor DKIM proves. It is obeyed."),
         daemon="opendmarc",
+        past=Past.NETWORKS_AND_DOMAINS,
+        why_not=_BY_FROM,
     ),
     Kind(
         "spamassassin",
@@ -184,6 +234,8 @@ KINDS = (
         is_on=False,
         daemon="clamd",
         options={"found": ["refuse"], "on_failure": ["defer"]},
+        past=Past.NOBODY,
+        why_not=_OWN_PEOPLE,
     ),
     Kind(
         "outgoing-spam",
@@ -193,6 +245,8 @@ KINDS = (
         is_on=False,
         daemon="spamd",
         options={"found": ["refuse"], "on_failure": ["defer"], "points": ["8"]},
+        past=Past.NOBODY,
+        why_not=_OWN_PEOPLE,
     ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -15,6 +15,9 @@ from maillog.parse import parse
 from maillog.timeline import lines_for
 
 SHOWN = 30
+# The list that wins stands first.
+_DENIED = ("QM_DENY_USER", "QM_DENY_DOMAIN", "QM_DENY_SERVER")
+_LET_PAST = ("QM_ALLOW_USER", "QM_ALLOW_DOMAIN", "QM_ALLOW_SERVER", "USER_IN_W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class SpamVerdict:
     state: str
     reasons: tuple[Reason, ...]
     went_to_spam: bool
+
+    @property
+    def deciding_list(self) -> str:
+        """In words, "" when the content decided. The points are its weight then, and tell nobody anything."""
+        found = {reason.rule: reason.words for reason in self.reasons}
+        beginnings = _DENIED if self.is_spam else _LET_PAST
+        rules = (rule for beginning in beginnings for rule in found if rule.startswith(beginning))
+        return next((found[rule] for rule in rules), "")
 
 
 def last_verdicts(actor: Actor) -> list[SpamVerdict]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from audit.models import AuditEvent
 from audit.querysets import AuditQuerySet
+from audit.words import Told, told
 
 HEADING = (
     "time",
@@ -27,6 +32,35 @@ def rows_of(events: AuditQuerySet) -> Iterator[tuple[str, ...]]:
     """From the oldest on; action and details as they are stored, for machines to read."""
     for event in events.order_by("id").iterator(chunk_size=ROWS_AT_ONCE):
         yield row_of(event)
+
+
+def plain_heading() -> tuple[str, ...]:
+    """For people, in their language: what a page says."""
+    return (
+        _("When"),
+        _("Who"),
+        _("Role"),
+        _("on behalf of"),
+        _("Address"),
+        _("Act"),
+        _("Object"),
+        _("Details"),
+    )
+
+
+def plain_rows_of(events: AuditQuerySet, language: str) -> Iterator[tuple[str, ...]]:
+    """language: that of the reader; a file is sent when the request is over, and its language with it."""
+    for event in events.order_by("id").iterator(chunk_size=ROWS_AT_ONCE):
+        with override(language):
+            yield _plain_row(told(event))
+
+
+def _plain_row(shown: Told) -> tuple[str, ...]:
+    event = shown.event
+    when = f"{timezone.localtime(event.at):%Y-%m-%d %H:%M:%S}"
+    details = "; ".join(f"{label}: {text}" for label, text in shown.details)
+    who = (event.real, shown.role, event.acting_as, event.address)
+    return (when, *who, shown.action, event.target, details)
 
 
 def row_of(event: AuditEvent) -> tuple[str, ...]:

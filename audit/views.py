@@ -10,9 +10,10 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from accounts.rights import Right
-from audit.export import HEADING, rows_of
+from audit.export import HEADING, plain_heading, plain_rows_of, rows_of
 from audit.forms import AuditFilterForm
 from audit.models import AuditEvent
 from audit.querysets import AuditQuerySet
@@ -32,7 +33,8 @@ def activity(request: PanelRequest) -> HttpResponse:
 
 @login_required
 def activity_export(request: PanelRequest) -> HttpResponseBase:
-    return _export(request, _own(request), "activity", page="activity")
+    """In the words of the page; what the server's and a domain's say is for programs too."""
+    return _export(request, _own(request), "activity", page="activity", is_plain=True)
 
 
 @login_required
@@ -94,11 +96,20 @@ def _page(
 
 
 def _export(
-    request: PanelRequest, events: AuditQuerySet, title: str, *, page: str, **place: str
+    request: PanelRequest,
+    events: AuditQuerySet,
+    title: str,
+    *,
+    page: str,
+    is_plain: bool = False,
+    **place: str,
 ) -> HttpResponseBase:
     """The events that the page with the same filters shows, from the oldest on."""
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
         return redirect(f"{reverse(page, kwargs=place)}?{request.GET.urlencode()}")
     filename = f"audit-{title}-{timezone.localdate():%Y-%m-%d}.csv"
-    return csv_response(filename, HEADING, rows_of(form.found(events)))
+    found = form.found(events)
+    if is_plain:
+        return csv_response(filename, plain_heading(), plain_rows_of(found, get_language() or "en"))
+    return csv_response(filename, HEADING, rows_of(found))

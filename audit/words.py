@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from domains.names import display_domain
 
@@ -134,6 +134,8 @@ ACTIONS = {
     "spam.preference_set": gettext_lazy("Spam settings set"),
     "spam.sender_removed": gettext_lazy("Sender taken off a list"),
     "spam.senders_added": gettext_lazy("Senders put on a list"),
+    "spam.taught_ham": gettext_lazy("Learned from wanted mail"),
+    "spam.taught_spam": gettext_lazy("Learned from spam"),
     "spam.teaching_asked": gettext_lazy("Message to be learned"),
     "spam.undo_requested": gettext_lazy("Learning taken back"),
     "webmail.added": gettext_lazy("Webmail added"),
@@ -158,7 +160,7 @@ _DETAILS = {
     "colleague": gettext_lazy("colleague"),
     "count": gettext_lazy("number"),
     "deletes_account": gettext_lazy("the account is deleted then"),
-    "domain": gettext_lazy("domain"),
+    "domain": pgettext_lazy("one", "domain"),
     "faults": gettext_lazy("faults"),
     "foreign_domains": gettext_lazy("domains of others"),
     "is_on": gettext_lazy("on"),
@@ -166,6 +168,7 @@ _DETAILS = {
     "is_superuser": gettext_lazy("superadmin"),
     "keeps_copy": gettext_lazy("keeps a copy"),
     "kind": gettext_lazy("kind"),
+    "language": gettext_lazy("language"),
     "limit": gettext_lazy("limit"),
     "mode": gettext_lazy("incoming mail"),
     "name": gettext_lazy("name"),
@@ -211,8 +214,14 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(_readable(str(part)) for part in value)
+        return ", ".join(_part(str(part)) for part in value)
     return _readable(str(value))
+
+
+def _part(text: str) -> str:
+    """One of several; a setting such as "language=pl" by its word."""
+    name, _equals, value = text.partition("=")
+    return f"{_DETAILS[name]}: {_readable(value)}" if value and name in _DETAILS else _readable(text)
 
 
 def _readable(text: str) -> str:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.rights import Right
 
@@ -29,8 +30,8 @@ class BrakeThresholds(models.Model):
 
     class Level(models.TextChoices):
         SERVER = "server", _("whole server")
-        DOMAIN = "domain", _("domain")
-        ACCOUNT = "account", _("account")
+        DOMAIN = "domain", pgettext_lazy("one", "domain")
+        ACCOUNT = "account", pgettext_lazy("one", "account")
 
     level = models.CharField(max_length=8, choices=Level)
     domain = models.OneToOneField(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from domains.names import display_domain
 from enforcement.braking import BrakeThresholds, FoundSpam, Incident  # noqa: F401  # they belong here
@@ -50,8 +51,8 @@ class EncryptionRule(models.Model):
 
     class Level(models.TextChoices):
         SERVER = "server", _("whole server")
-        DOMAIN = "domain", _("domain")
-        ACCOUNT = "account", _("account")
+        DOMAIN = "domain", pgettext_lazy("one", "domain")
+        ACCOUNT = "account", pgettext_lazy("one", "account")
 
     level = models.CharField(max_length=8, choices=Level)
     domain = models.OneToOneField(
@@ -90,7 +91,7 @@ class RemoteEncryption(models.Model):
         SECURE = "secure", _("must be encrypted, with a certificate of that domain")
         NONE = "none", _("never encrypted")
 
-    domain = models.CharField(_("domain"), max_length=253, unique=True)
+    domain = models.CharField(pgettext_lazy("one", "domain"), max_length=253, unique=True)
     level = models.CharField(_("mail to it"), max_length=8, choices=Level)
     set_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""Entries as plain rows: for CSV, JSON and the command line."""
+"""Entries as rows under names that stay: for programs, by JSON and the command line."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Protocol
 from django.utils import timezone
 
 from maillog.models import Entry
+from qmailux_site.csvexport import safe_cell
 
 FIELDS = (
     "began_at", "kind", "verdict", "mechanism", "direction", "client", "client_name", "helo", "login",
     "service", "sender", "recipient", "recipient_count", "subject", "size_bytes", "queue_id", "message_id",
     "folder", "reason", "own_address", "spam_score", "spam_rules", "handling",
 )  # fmt: skip
-# A spreadsheet takes text that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Writable(Protocol):
@@ -40,14 +39,9 @@ def rows_of(entries: Iterable[Entry]) -> Iterator[dict[str, str | int]]:
         yield row
 
 
-def write_csv(file: Writable, entries: Iterable[Entry], *, with_heading: bool = True) -> None:
+def write_csv(file: Writable, entries: Iterable[Entry]) -> None:
     """What others wrote into it is no formula."""
     writer = csv.DictWriter(file, FIELDS)
-    if with_heading:
-        writer.writeheader()
+    writer.writeheader()
     for row in rows_of(entries):
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-
-
-def _harmless(value: str | int) -> str | int:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        writer.writerow({name: safe_cell(value) for name, value in row.items()})

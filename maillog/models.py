@@ -20,7 +20,7 @@ LONGEST_NAME = 255
 
 
 class Kind(models.TextChoices):
-    MESSAGE = "message", _("message")
+    MESSAGE = "message", pgettext_lazy("one", "message")
     REFUSAL = "refusal", _("refusal")
     SESSION = "session", _("session")
     ACT = "act", _("act in the panel")

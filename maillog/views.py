@@ -15,20 +15,21 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from accounts.forms import add_refusal
-from audit.words import action_in_words
 from domains.models import Domain, DomainAlias
 from domains.views import domain_of
 from maillog import plainly
 from maillog.access import Sight, sight_of
-from maillog.export import client_address, rows_of, write_csv
+from maillog.export import rows_of
 from maillog.forms import OwnTraceForm, TraceForm
 from maillog.masking import masked
-from maillog.models import Entry, Handling, Mechanism, Verdict
-from maillog.timeline import session_summary, timeline_of
+from maillog.models import Entry
+from maillog.shown import Shown
+from maillog.spreadsheet import spreadsheet
+from maillog.timeline import timeline_of
 from maillog.trace import Question, find
+from qmailux_site.csvexport import csv_response
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 from qmailux_site.pages import superadmin_required
@@ -38,81 +39,6 @@ MOST_EXPORTED = 100_000
 MOST_RELATED = 20
 NEXT_LOOK_SECONDS = 2
 GREYLISTED_BEFORE = timedelta(days=2)
-_TONES = {
-    "delivered": "good",
-    "logged-in": "good",
-    "updated": "good",
-    "failed": "bad",
-    "deferred": "wait",
-    "queued": "wait",
-    "held": "wait",
-    "partly": "wait",
-    "rejected": "bad",
-    "bounced": "bad",
-    "discarded": "bad",
-    "login-failed": "bad",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An entry as a page shows it, to whoever comes through the door."""
-
-    entry: Entry
-    url: str
-    is_plain: bool = False
-
-    @property
-    def verdict(self) -> str:
-        verdict = Verdict(self.entry.verdict)
-        return str(plainly.VERDICTS.get(verdict, verdict.label) if self.is_plain else verdict.label)
-
-    @property
-    def mechanism(self) -> str:
-        if not self.entry.mechanism:
-            return ""
-        mechanism = Mechanism(self.entry.mechanism)
-        return str(plainly.MECHANISMS[mechanism] if self.is_plain else mechanism.label)
-
-    @property
-    def service(self) -> str:
-        service = self.entry.service
-        return str(plainly.SERVICES.get(service, "")) if self.is_plain else service
-
-    @property
-    def no_sender(self) -> str:
-        """What stands for the empty sender of notices."""
-        return _("a mail server") if self.is_plain else "<>"
-
-    @property
-    def tone(self) -> str:
-        return _TONES.get(self.entry.verdict, "")
-
-    @property
-    def client(self) -> str:
-        return client_address(self.entry.client)
-
-    @property
-    def acts(self) -> str:
-        """What it came to, of what is no mail."""
-        if self.entry.kind == "act":
-            return action_in_words(self.entry.subject)
-        if self.entry.kind == "update":
-            return self.entry.reason or _("Virus signatures")
-        return session_summary(self.entry) if self.entry.kind == "session" else ""
-
-    @property
-    def handling(self) -> list[str]:
-        names = [Handling(name) for name in self.entry.handling.split(",") if name]
-        return [str(plainly.HANDLINGS[name] if self.is_plain else name.label) for name in names]
-
-    @property
-    def rules(self) -> str:
-        return self.entry.spam_rules.replace(",", ", ")
-
-    @property
-    def more_recipients(self) -> int:
-        return max(0, self.entry.recipient_count - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +117,7 @@ def _list(request: PanelRequest, door: Door) -> HttpResponseBase:
     entries = _found(form, door, before=int(before) if before.isdecimal() and len(before) < 19 else 0)
     if request.GET.get("format") in ("csv", "json"):
         found = entries[:MOST_EXPORTED].iterator(chunk_size=2000)
-        return _export(masked(found, door.sight), request.GET["format"])
+        return _export(masked(found, door.sight), door, request.GET["format"])
     rows = list(masked(entries[: ROWS_A_PAGE + 1], door.sight))
     asked = {name: text for name, text in request.GET.items() if name in form.fields and text}
     last = rows[ROWS_A_PAGE - 1].pk if len(rows) > ROWS_A_PAGE else 0
@@ -260,32 +186,13 @@ def _greylisted(entry: Entry) -> Question:
     )
 
 
-def _export(rows: Iterator[Entry], kind: str) -> StreamingHttpResponse:
-    content, content_type = (
-        (_csv(rows), "text/csv; charset=utf-8") if kind == "csv" else (_json(rows), "application/json")
-    )
-    response = StreamingHttpResponse(content, content_type=content_type)
-    response["Content-Disposition"] = f'attachment; filename="trace.{kind}"'
+def _export(rows: Iterator[Entry], door: Door, kind: str) -> StreamingHttpResponse:
+    """CSV is for people and in their language; JSON is for programs and stays as it is."""
+    if kind == "csv":
+        return csv_response("trace.csv", *spreadsheet(map(door.shown, rows), is_plain=door.speaks_plainly))
+    response = StreamingHttpResponse(_json(rows), content_type="application/json")
+    response["Content-Disposition"] = 'attachment; filename="trace.json"'
     return response
-
-
-class _Line:
-    """What a CSV writer writes to: the last line of it."""
-
-    text = ""
-
-    def write(self, text: str, /) -> None:
-        self.text += text
-
-
-def _csv(entries: Iterator[Entry]) -> Iterator[str]:
-    line = _Line()
-    write_csv(line, [])
-    yield line.text
-    for entry in entries:
-        line = _Line()
-        write_csv(line, [entry], with_heading=False)
-        yield line.text
 
 
 def _json(entries: Iterator[Entry]) -> Iterator[str]:

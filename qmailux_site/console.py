@@ -56,13 +56,17 @@ class SubcommandCommand(BaseCommand):
 
     # What verbs use
 
-    def show(self, rows: Sequence[Mapping[str, Fact]], *, as_json: bool) -> None:
-        """One line a fact, or all as JSON."""
+    def show(self, rows: Sequence[Mapping[str, Fact]], *, as_json: bool, bare: int | None = None) -> None:
+        """One line a fact, or all as JSON. bare: how many values of a line speak for themselves; those after
+        them are named.
+        """
         if as_json:
             self.stdout.write(json.dumps(rows, ensure_ascii=False, indent=1))
             return
         for row in rows:
-            self.stdout.write("  ".join(f"{_plain(value)}" for value in row.values()))
+            values = [_plain(value) for value in row.values()]
+            named = [f"{name}: {value}" for name, value in zip(row, values, strict=True)]
+            self.stdout.write("  ".join(values if bare is None else [*values[:bare], *named[bare:]]))
 
     def show_one(self, facts: Mapping[str, Fact], *, as_json: bool) -> None:
         if as_json:

@@ -35,12 +35,13 @@ def ago(when: datetime.datetime | None) -> SafeString:
 
 @register.simple_tag
 def clock(when: datetime.datetime | None) -> SafeString:
-    """The time of day; with its date when it was not today."""
+    """The time of day; with its date when it was not today, and the year when it was not this one."""
     if when is None:
         return SafeString("")
     local = timezone.localtime(when)
-    is_today = local.date() == timezone.localdate()
-    return _time(when, date_format(local, "H:i:s" if is_today else "j E, H:i"))
+    today = timezone.localdate()
+    shape = "H:i:s" if local.date() == today else ("j E, H:i" if local.year == today.year else "j E Y, H:i")
+    return _time(when, date_format(local, shape))
 
 
 @register.filter

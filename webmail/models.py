@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from provisioning.render.sites import WebmailSite
 from webmail import adapters
@@ -119,7 +120,7 @@ class WebmailPreference(models.Model):
 
     class Level(models.TextChoices):
         SERVER = "server", _("server")
-        DOMAIN = "domain", _("domain")
+        DOMAIN = "domain", pgettext_lazy("one", "domain")
 
     level = models.CharField(max_length=6, choices=Level, default=Level.SERVER)
     domain = models.OneToOneField(

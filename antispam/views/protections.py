@@ -20,7 +20,7 @@ from antispam.counts import UNSCANNED, UNSCANNED_OUTGOING, stopped_since
 from antispam.forms import AllowedForm
 from antispam.models import AllowedPast, UpdateRun
 from antispam.parts import faults_of_parts, taught_since, updated
-from antispam.protections import BY_NAME, CHOICES, STAGE_NAMES
+from antispam.protections import BY_NAME, CHOICES, PAST_WORDS, STAGE_NAMES
 from provisioning.life import life_of
 from provisioning.models import SERVER_SCOPE
 from qmailux_site.errors import ActionRefused
@@ -128,6 +128,7 @@ def _page(
         {
             "kind": BY_NAME[name],
             "stage": STAGE_NAMES[BY_NAME[name].stage],
+            "past": PAST_WORDS[BY_NAME[name].past],
             "is_on": is_on,
             "part": parts.get(BY_NAME[name].daemon),
             "today": day.get(name, 0),

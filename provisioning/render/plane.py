@@ -115,7 +115,7 @@ class OutgoingCheck:
 class Protections:
     """on: names of antispam.protections. accepts_unscanned: mail passes while the virus scanner is down.
     refuses_encrypted: archives that cannot be looked into. refuses_bad_signatures: of DKIM. allowed: what
-    goes past all of them. outgoing: of those that search what people send, by name, how.
+    goes past them. outgoing: of those that search what people send, by name, how.
     """
 
     on: frozenset[str] = frozenset()

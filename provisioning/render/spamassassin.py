@@ -22,6 +22,10 @@ LEVELS = ("SERVER", "DOMAIN", "USER")
 REACHES = ("PATTERN", "DOMAIN", "ADDRESS")
 LEAST_WEIGHT = 100
 FLAGS = {"allow": -1, "deny": 1}
+# Where spamd looks for a name without "@", as outgoing_scan's is. From is whatever the sender wrote, so who
+# stole a password could write one that is let past: no list lets past what people send.
+OUTGOING_PREFERENCES = "spamassassin/user_prefs"
+LISTS_OF_OTHERS = ("USER_IN_WELCOMELIST", "USER_IN_WHITELIST")
 NOBODY = "nobody@qmailux.invalid"  # an empty list is an error to SpamAssassin
 
 
@@ -83,6 +87,11 @@ def settings(plane: MailPlane, server: SpamWishes) -> list[RenderedFile]:
             content=render("spamassassin/plugins.pre.j2"),
             daemon="spamd",
         ),
+        RenderedFile(
+            path=OUTGOING_PREFERENCES,
+            content=render("spamassassin/outgoing.j2", names=_letting_past()),
+            daemon="spamd",
+        ),
     ]
 
 
@@ -96,6 +105,10 @@ def preferences(path: str, wishes: SpamWishes, *, include: str = "") -> Rendered
         mode=0o640,
         group=MAIL_USER,
     )
+
+
+def _letting_past() -> list[str]:
+    return [*LISTS_OF_OTHERS, *(rule.list_name for rule in sender_rules() if rule.score < 0)]
 
 
 def _lines(wishes: SpamWishes) -> Iterator[str]:

@@ -42,7 +42,14 @@ GATEWAY = "http://127.0.0.1:9/?to={digits}&text={text}"
 
 
 @pytest.fixture
-def places(people: dict[str, Account]) -> list[Place]:
+def gateway(people: dict[str, Account]) -> SmsGateway:
+    """Without one the page for SMS has nothing to set."""
+    settings = SmsGateway(name="Bramka", url=GATEWAY, body_kind="none")
+    return actions.save_gateway(settings, by=Actor.console())
+
+
+@pytest.fixture
+def places(people: dict[str, Account], gateway: SmsGateway) -> list[Place]:
     """Who looks at what, under which name."""
     pola = people["pola"]
     by = Actor(real=pola, channel="panel")
@@ -51,7 +58,6 @@ def places(people: dict[str, Account]) -> list[Place]:
     actions.confirm_recovery_address(pola, code="12345678", by=by)
     actions.set_recovery_address(pola, address="nowy@poczta.example", by=by)
     console = Actor.console()
-    gateway = actions.save_gateway(SmsGateway(name="Bramka", url=GATEWAY, body_kind="none"), by=console)
     actions.save_gateway(SmsGateway(name="Poczta", kind="mail", recipient="{digits}@sms.example"), by=console)
     actions.try_gateway(gateway, number="+48601234567", by=console)
     run_trials(SmsGateway.Kind.HTTP)
@@ -87,6 +93,7 @@ def test_user_pages_hold_at_every_width_and_in_both_languages(
     see_all(browser, live_server.url, people, places, look, status="410")
 
 
+@pytest.mark.usefixtures("gateway")
 def test_nothing_moves_when_a_change_goes_live_or_a_result_comes(
     live_server: LiveServer, browser: Browser, people: dict[str, Account]
 ) -> None:
@@ -104,6 +111,7 @@ def test_the_code_to_scan_is_whole(
         assert visited.page.evaluate(CUT_OFF) == []
 
 
+@pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("saved_ago", [timedelta(0), timedelta(days=100)], ids=["now", "long-ago"])
 def test_nothing_moves_when_a_change_fails_and_its_reason_is_a_click_away(
     live_server: LiveServer, browser: Browser, people: dict[str, Account], saved_ago: timedelta

@@ -21,13 +21,15 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from alarms import words as alarms
 from audit.guard import set_guard
 from audit.models import AuditEvent
-from audit.words import ACTIONS
+from audit.words import ACTIONS, told
 from domains import actions as domain_actions
 from domains.models import Domain
 from qmailux_site.csvexport import csv_lines, safe_cell
@@ -129,7 +131,7 @@ def test_pages_lead_through_all_events_once_and_back(root: Account, ala: Account
     path = "/server/audit/?action=account.edited"
     while path:
         answer = client.get(path).content.decode()
-        seen += re.findall(r"after:</span> name=(Ala \d+)", answer)
+        seen += re.findall(r"after:</span> name: (Ala \d+)", answer)
         older = re.search(r'rel="next" href="([^"]+)"', answer)
         last, path = path, "/server/audit/" + older[1].replace("&amp;", "&") if older else ""
     assert seen == [f"Ala {number}" for number in reversed(range(120))]
@@ -235,15 +237,54 @@ def test_command_lists_and_exports(pola: Account, ala: Account) -> None:
         run("list", "--limit", "0")
 
 
+@pytest.mark.parametrize(("language", "words"), [("pl", "język: en"), ("en", "language: en")])
+def test_a_changed_setting_is_told_by_its_word(ala: Account, language: str, words: str) -> None:
+    actions.edit_account(ala, language="pl", by=Actor(real=ala, channel="panel"))
+    actions.edit_account(ala, language="en", by=Actor(real=ala, channel="panel"))
+    with override(language):
+        details = dict(told(AuditEvent.objects.filter(action="account.edited").latest("id")).details)
+    assert words in details.values()
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "act", "details"),
+    [
+        ("pl", "Kiedy,Kto,Rola,w imieniu,Adres,Czynność,Obiekt,Dane", "Zmieniono konto", "po: nazwa: Alicja"),
+        (
+            "en",
+            "When,Who,Role,on behalf of,Address,Act,Object,Details",
+            "Account changed",
+            "after: name: Alicja",
+        ),
+    ],
+)
+def test_the_own_activity_for_a_spreadsheet_is_in_words_of_the_reader(
+    ala: Account, language: str, heading: str, act: str, details: str
+) -> None:
+    actions.edit_account(ala, name="Alicja", by=by(ala))
+    Account.objects.update(language=language)
+    row = exported(logged_in(ala), "/activity/export.csv?action=account.edited")[-1]
+    assert ",".join(row) == heading
+    assert act in row.values()
+    assert details in list(row.values())[-1]
+
+
 def test_every_act_has_words() -> None:
     """An act is a text such as "account.added" in a call of audit.record, or handed on to one."""
     sources = [
         path.read_text(encoding="utf-8")
-        for app in ("accounts", "domains", "provisioning", "audit")
-        for path in (ROOT / app).rglob("*.py")
-        if "migrations" not in path.parts and "audit" in path.read_text(encoding="utf-8")
+        for package in ROOT.glob("*/__init__.py")
+        for path in package.parent.rglob("*.py")
+        if not {"migrations", "tests"} & set(path.parts) and "audit" in path.read_text(encoding="utf-8")
     ]
     nouns = "|".join(sorted({action.partition(".")[0] for action in ACTIONS}))
     acts = {act for source in sources for act in re.findall(rf'"((?:{nouns})\.[a-z_]+)"', source)}
     assert len(acts) > 20
-    assert acts <= set(ACTIONS)
+    assert acts - set(alarms.WORDS) <= set(ACTIONS)
+    # Made of a beginning and a kind, such as f"spam.taught_{kind}".
+    beginnings = {
+        found for source in sources for found in re.findall(rf'f"((?:{nouns})\.[a-z_]*)\{{', source)
+    }
+    assert "spam.taught_" in beginnings
+    for beginning in beginnings - {"domain."}:
+        assert any(act.startswith(beginning) for act in ACTIONS), beginning

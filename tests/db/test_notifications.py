@@ -363,6 +363,13 @@ def test_the_page_keeps_what_was_typed_and_says_what_is_wrong(told: Account) -> 
     assert not Notification.objects.exists()
 
 
+def test_without_a_gateway_the_page_offers_nothing_that_cannot_be_had(ala: Account, console: Actor) -> None:
+    client, form = logged_in(ala), '<form method="post" action="/notifications/'
+    assert form not in client.get("/notifications/").content.decode()
+    actions.save_gateway(SmsGateway(name="Bramka", url=NOWHERE, body_kind="none"), by=console)
+    assert form in client.get("/notifications/").content.decode()
+
+
 def test_nobody_else_sets_it(told: Account, obcy: Account) -> None:
     with pytest.raises(NotAllowed):
         actions.set_notification(told, settings=ALWAYS, by=Actor(real=obcy, channel="panel"))

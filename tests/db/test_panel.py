@@ -41,6 +41,18 @@ def test_wrong_password_keeps_what_was_typed(ala: Account) -> None:
     assert b"ala@firma.test" in answer.content
 
 
+def test_the_chosen_language_is_remembered_before_the_login_and_for_the_account(ala: Account) -> None:
+    visitor = Client()
+    for language, heading in (("en", "Log in"), ("pl", "Logowanie")):
+        visitor.post("/language/", {"language": language, "next": "/login/"})
+        assert heading in visitor.get("/login/").content.decode()
+    client = logged_in(ala)
+    client.post("/language/", {"language": "en", "next": "/"})
+    assert '<html lang="en"' in logged_in(ala).get("/").content.decode()
+    client.post("/language/", {"language": "pl", "next": "/"})
+    assert '<html lang="pl"' in logged_in(ala).get("/").content.decode()
+
+
 def test_guessing_is_locked_out_for_that_login_only(ala: Account, pola: Account) -> None:
     client = Client()
     for _attempt in range(10):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
+from django.utils.html import escape
 
 from accounts import actions as account_actions
 from accounts.actor import Actor
 from accounts.models import Account
 from antispam.actions import allow_past, ask_for_update, ask_to_teach, stop_allowing
 from antispam.models import AllowedPast, PartState, TaughtBatch, TeachRequest, UpdateRun
+from antispam.protections import KINDS, PAST_WORDS
 from audit.models import AuditEvent
 from domains.models import Domain
 from maillog.models import Entry, EntryLines, Party, Role
@@ -64,6 +67,24 @@ def test_it_is_added_and_removed_on_the_page_and_audited(root: Account) -> None:
     assert not AllowedPast.objects.exists()
     actions = AuditEvent.objects.filter(target="192.0.2.0/24").values_list("action", flat=True)
     assert set(actions) == {"protection.allowed", "protection.not_allowed"}
+
+
+def test_the_page_and_the_command_say_of_each_what_goes_past_it(
+    root: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cards = (
+        logged_in(root).get("/server/protections/").content.decode().split('<section class="card protection"')
+    )
+    assert len(cards) == len(KINDS) + 1
+    for kind, card in zip(KINDS, cards[1:], strict=True):
+        assert escape(str(PAST_WORDS[kind.past])) in card
+        assert escape(str(kind.why_not)) in card
+    call_command("protection", "list", "--json")
+    told = {row["name"]: row["goes past"] for row in json.loads(capsys.readouterr().out)}
+    assert told == {kind.name: str(kind.past) for kind in KINDS}
+    call_command("protection", "list")
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("helo  "))
+    assert line.startswith("helo  on  recipient  goes past: networks, senders  stopped today: 0")
 
 
 def test_stopping_to_allow_what_is_not_allowed_is_refused(console: Actor) -> None:
@@ -147,6 +168,26 @@ def test_the_user_sees_what_the_own_copy_scored_and_why(ala: Account, pola: Acco
     assert reasons["BAYES_99"]
     assert reasons["QX_NEW"] == ""
     assert [one.score for one in logged_in(pola).get("/spam/messages/").context["verdicts"]] == ["1.0"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("GTUBE,QM_DENY_SERVER_ADDRESS,QM_DENY_USER_DOMAIN", "sender on your list of spam"),
+        ("GTUBE", "7.1 points of 5.0"),
+    ],
+)
+def test_a_list_that_decided_is_said_instead_of_its_weight(
+    ala: Account, pola: Account, rules: str, said: str
+) -> None:
+    scanned(ala, pola)
+    Account.objects.update(language="en")
+    lines = EntryLines.objects.get()
+    lines.text = lines.text.replace("BAYES_99,QX_NEW", rules)
+    lines.save()
+    page = logged_in(ala).get("/spam/messages/").content.decode()
+    assert f'<span class="badge bad">{said}</span>' in page
+    assert page.count("points of") == said.count("points of")
 
 
 def test_a_name_that_ends_like_another_ones_hides_nothing_of_ones_own(

@@ -70,6 +70,13 @@ def test_what_was_saved_is_shown_again(ala: Account) -> None:
     assert 'value="4,5"' in str(form["suspected"])
 
 
+def test_languages_are_folded_away_until_some_are_chosen(ala: Account) -> None:
+    client = logged_in(ala)
+    assert "<details><summary>Języki" in client.get("/spam/").content.decode()
+    client.post("/spam/", {"strictness": "inherit", "is_scanned": "inherit", "languages": ["pl"]})
+    assert "<details open><summary>Języki" in client.get("/spam/").content.decode()
+
+
 def test_senders_are_added_shown_and_removed(ala: Account) -> None:
     client = logged_in(ala)
     answer = client.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts import actions
 from accounts.actor import Actor
@@ -23,7 +25,7 @@ from audit.models import AuditEvent
 from domains.models import Domain
 from maillog import store
 from maillog.access import sight_of
-from maillog.export import client_address
+from maillog.export import FIELDS, client_address
 from maillog.ingest import Ingester
 from maillog.models import Entry, EntryLines, LogFile, LooseLines, Party
 from maillog.retention import forget
@@ -582,6 +584,85 @@ def test_a_users_trace_names_nothing_of_a_server(
     assert "Message-ID: 5@" in logged_in(root).get(f"/server/{details}").content.decode()
     assert "<dt>Message-ID" not in logged_in(ala).get(f"/{details}").content.decode()
     assert "<dt>Message-ID" in logged_in(root).get(f"/server/{details}").content.decode()
+
+
+def table_of(person: Account, path: str) -> list[dict[str, str]]:
+    """The file for spreadsheets, read to its end after the answer, as a server sends it."""
+    answer = logged_in(person).get(f"{path}?format=csv")
+    with override("de"):
+        text = b"".join(answer).decode("utf-8-sig")
+    return list(csv.DictReader(StringIO(text)))
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "row"),
+    [
+        (
+            "pl",
+            "Kiedy,Co,Odebrana czy wysłana,Od,Do,Temat,Co się z nią stało,Dlaczego odrzucono,"
+            "Co z nią zrobiono,Folder,Rozmiar w bajtach,Przez co,Z komputera",
+            {
+                "Od": "'=x@obcy.example",
+                "Co": "wiadomość",
+                "Co się z nią stało": "dostarczona",
+                "Temat": "Żółw",
+            },
+        ),
+        (
+            "en",
+            "When,What,Got or sent,From,To,Subject,What became of it,Why it was refused,"
+            "What was done with it,Folder,Size in bytes,With,From the computer",
+            {"From": "'=x@obcy.example", "What": "message", "What became of it": "delivered"},
+        ),
+    ],
+)
+def test_the_own_list_for_a_spreadsheet_is_in_plain_words_of_the_reader(
+    ingester: Ingester, log: Path, ala: Account, language: str, heading: str, row: dict[str, str]
+) -> None:
+    Account.objects.update(created_at=timezone.now() - timedelta(days=1), language=language)
+    add(log, message(5, subject="Żółw", sender="=x@obcy.example"))
+    ingester.run(log.parent)
+    (found,) = table_of(ala, "/trace/")
+    assert ",".join(found) == heading
+    assert {name: found[name] for name in row} == row
+    when = found[heading.partition(",")[0]]
+    assert datetime.strptime(when, "%Y-%m-%d %H:%M:%S").year >= 2026  # noqa: DTZ007  # a spreadsheet's time
+
+
+def test_the_list_of_domain_and_server_for_a_spreadsheet_has_the_terms_of_the_reader(
+    ingester: Ingester, log: Path, three: None, pola: Account, root: Account
+) -> None:
+    Account.objects.update(created_at=timezone.now() - timedelta(days=1))
+    Account.objects.filter(pk=pola.pk).update(language="pl")
+    add(log, message(5, subject="Moja"))
+    ingester.run(log.parent)
+    of_firma, of_server = (
+        {row["Message-ID"]: row for row in table_of(person, path)}["5@klient.example"]
+        for person, path in ((pola, "/domain/firma.test/trace/"), (root, "/server/trace/"))
+    )
+    assert (of_firma["Los"], of_firma["Kierunek"], of_firma["Klient"]) == (
+        "dostarczona",
+        "przychodząca",
+        "203.0.113.7",
+    )
+    assert (of_server["Fate"], of_server["Direction"], of_server["Client"]) == (
+        "delivered",
+        "in",
+        "203.0.113.7",
+    )
+
+
+def test_what_programs_read_keeps_its_names(ingester: Ingester, log: Path, ala: Account) -> None:
+    Account.objects.update(created_at=timezone.now() - timedelta(days=1), language="pl")
+    add(log, message(5, subject="Moja"))
+    ingester.run(log.parent)
+    (row,) = json.loads(b"".join(logged_in(ala).get("/trace/?format=json")))
+    assert tuple(row) == FIELDS
+    assert row["verdict"] == "delivered"
+    out = StringIO()
+    with override("pl"):
+        call_command("trace", "--csv", stdout=out)
+    assert out.getvalue().splitlines()[0] == ",".join(FIELDS)
 
 
 def test_a_date_that_is_none_is_said_at_its_field(root: Account) -> None:

@@ -519,6 +519,8 @@ def test_the_command_teaches_what_waits_and_tells_volumes(
     call_command("learn", "status", "--json")
     today, month = json.loads(capsys.readouterr().out)
     assert (today["spam"], today["ham"], today["accounts"], month["spam"]) == (2, 0, 1, 2)
+    call_command("learn", "status")
+    assert capsys.readouterr().out.startswith("today  spam: 2  ham: 0  not taught: 0  accounts: 1  ")
 
 
 @pytest.mark.parametrize(("kind", "folder"), [("spam", "INBOX"), ("ham", "SPAM")])

@@ -27,9 +27,9 @@ from maillog.access import sight_of
 from maillog.export import client_address
 from maillog.ingest import Ingester
 from maillog.models import Entry
+from maillog.shown import Shown
 from maillog.timeline import timeline_of
 from maillog.trace import Question, find, question_of
-from maillog.views import Shown
 from provisioning import signatures
 from qmailux_site.errors import CommandFailed
 from tests.conftest import PASSWORD

@@ -27,6 +27,20 @@ def test_polish_has_one_plain_word_for_the_login_with_a_code() -> None:
     assert not re.search(r"drugi\w* składnik|second factor|zaloguj\"", catalogue)
 
 
+def test_a_word_that_has_a_plural_does_not_stand_alone_without_a_context() -> None:
+    """gettext finds it among the plurals only, and says it in English."""
+    entries = [
+        entry for entry in CATALOGUE.read_text(encoding="utf-8").split("\n\n") if "msgctxt" not in entry
+    ]
+    plurals = [entry for entry in entries if "\nmsgid_plural " in entry]
+    words = {found[1] for entry in plurals if (found := re.search(r'^msgid "(.+)"$', entry, re.MULTILINE))}
+    assert {"account", "message"} <= words
+    alone = re.compile(r"""(?:\b(?:_|gettext|gettext_lazy)\(|{% trans )["'](.+?)["'](?:\)| %})""")
+    for path in [*ROOT.glob("*/**/*.py"), *(ROOT / "templates").rglob("*.html")]:
+        if "tests" not in path.parts and ".venv" not in path.parts:
+            assert words.isdisjoint(alone.findall(path.read_text(encoding="utf-8"))), path
+
+
 def test_every_text_of_the_templates_is_in_the_catalogue() -> None:
     catalogue = CATALOGUE.read_text(encoding="utf-8").replace('"\n"', "")
     for template in (ROOT / "templates").rglob("*.html"):

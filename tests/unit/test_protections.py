@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from antispam.counts import DOVECOT_LOG, MAIL_LOG, SPAMD_LOG, SYSLOG, stopped_in
-from antispam.protections import KINDS, OF_DOMAINS, OF_RECIPIENTS, OFF_ONLY
+from antispam.protections import KINDS, OF_DOMAINS, OF_RECIPIENTS, OFF_ONLY, PAST_WORDS, Past
 from provisioning.render.postfix import RECIPIENT_PROTECTIONS
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "protections.md"
 
 
 def test_the_table_in_the_docs_tells_order_stage_and_default() -> None:
-    documented = [(name, stage, state) for name, stage, state, _reason in rows_of(4)]
+    rows = rows_below("# Protections")
+    documented = [(name, stage, state) for name, stage, state, _reason in rows]
     assert documented == [(kind.name, str(kind.stage), "on" if kind.is_on else "off") for kind in KINDS]
-    assert all(reason for _name, _stage, _state, reason in rows_of(4))
+    assert all(reason for _name, _stage, _state, reason in rows)
 
 
 def test_the_table_in_the_docs_tells_which_a_domain_may_have_otherwise() -> None:
@@ -25,16 +26,26 @@ def test_the_table_in_the_docs_tells_which_a_domain_may_have_otherwise() -> None
             return "no"
         return "off" if name in OFF_ONLY else "on and off"
 
-    assert [row[:2] for row in rows_of(3)] == [[kind.name, possible(kind.name)] for kind in KINDS]
-    assert all(why for _name, _possible, why in rows_of(3))
+    rows = rows_below("## Per domain")
+    assert [row[:2] for row in rows] == [[kind.name, possible(kind.name)] for kind in KINDS]
+    assert all(why for _name, _possible, why in rows)
     assert RECIPIENT_PROTECTIONS == OF_RECIPIENTS
 
 
-def rows_of(columns: int) -> list[list[str]]:
-    """Of the table with so many columns, without its head."""
-    lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    rows = [line.strip("| ").split(" | ") for line in lines]
-    return [row for row in rows if len(row) == columns and row[0] != "name" and "---" not in row[0]]
+def test_the_table_in_the_docs_tells_what_goes_past_each() -> None:
+    rows = rows_below("## What goes past them")
+    assert [row[:2] for row in rows] == [[kind.name, str(kind.past)] for kind in KINDS]
+    stopping = [kind.name for kind in KINDS if kind.past != Past.BOTH]
+    assert [kind.name for kind in KINDS if kind.why_not] == stopping
+    assert [name for name, _past, why in rows if why == "-" and name in stopping] == []
+    assert set(PAST_WORDS) == set(Past)
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """Of the table in the part of that heading, without its head."""
+    text = TABLE.read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [row for row in rows if row[0] != "name" and "---" not in row[0]]
 
 
 LINES = [

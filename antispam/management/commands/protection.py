@@ -28,11 +28,11 @@ from qmailux_site.console import Fact, SubcommandCommand, add_json
 class Command(SubcommandCommand):
     help = "List, switch and set the protections of the server."
     verbs: ClassVar[dict[str, str]] = {
-        "list": "every protection in the order in which a message meets them, and what it stopped",
+        "list": "every protection as a message meets them, what goes past it, and what it stopped",
         "enable": "switch one on",
         "disable": "switch one off",
         "inherit": "a domain has one as the server has it",
-        "allow": "let a network, address or domain past all of them",
+        "allow": "let a network, address or domain past them, as far as list says of each",
         "disallow": "it meets them again",
         "allowed": "what goes past them",
         "update": "fetch new virus signatures or spam rules with the next look, within half a minute",
@@ -84,12 +84,15 @@ class Command(SubcommandCommand):
                     "name": name,
                     "on": is_on,
                     "stage": str(BY_NAME[name].stage),
+                    "goes past": str(BY_NAME[name].past),
                     "stopped today": day.get(name, 0),
                     "stopped in 30 days": month.get(name, 0),
                     **{option: list(words) for option, words in given.items()},
                 }
             )
-        self.show(rows, as_json=options["json"])
+        if not options["json"]:
+            rows = [{**row, "on": "on" if row["on"] else "off"} for row in rows]
+        self.show(rows, as_json=options["json"], bare=3)
 
     def _list_of_domain(self, options: dict[str, Any]) -> None:
         rows: list[dict[str, Fact]] = []
@@ -97,7 +100,7 @@ class Command(SubcommandCommand):
             rows.append(
                 {"name": name, "on": states()[name][0] if is_on is None else is_on, "own": is_on is not None}
             )
-        self.show(rows, as_json=options["json"])
+        self.show(rows, as_json=options["json"], bare=2)
 
     def verb_enable(self, options: dict[str, Any]) -> None:
         self._switch(options, is_on=True)
@@ -140,7 +143,7 @@ class Command(SubcommandCommand):
             {"value": entry.value, "kind": str(entry.kind), "viruses too": entry.passes_viruses}
             for entry in AllowedPast.objects.all()
         ]
-        self.show(rows, as_json=options["json"])
+        self.show(rows, as_json=options["json"], bare=2)
 
     def verb_update(self, options: dict[str, Any]) -> None:
         ask_for_update(UpdateRun.Kind(options["kind"]), by=Actor.console())

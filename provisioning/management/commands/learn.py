@@ -75,7 +75,7 @@ class Command(SubcommandCommand):
                     "to take back": TaughtBatch.objects.to_undo().count(),
                 }
             )
-        self.show(rows, as_json=options["json"])
+        self.show(rows, as_json=options["json"], bare=1)
 
 
 class _Watch:
