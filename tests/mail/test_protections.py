@@ -119,6 +119,20 @@ def test_on_it_stops_and_counts_and_off_it_lets_through(
     wait_until(lambda: attempt(wire, jan.address)[0] == code, seconds=5)
 
 
+def test_a_switch_survives_a_restart(
+    wire: Wire, plane: MailInstance, jan: Account, switch: Callable[[str, bool], None]
+) -> None:
+    attempt, code = OFFLINE["helo"]
+    for is_on in (False, True):
+        switch("helo", is_on)
+        plane.stop_daemon("postfix")
+        # What a start does: everything as the database has it.
+        plane.applier().apply_all()
+        plane.start_daemon(plane.daemon("postfix"))
+        answer = attempt(wire, jan.address)[0]
+        assert answer == code if is_on else answer < 400, (is_on, answer)
+
+
 @pytest.mark.parametrize(
     "field",
     ['filename="a.EXE"', "filename*=utf-8''faktur%C4%85.exe", 'filename*1*="a.exe"', "name=a.scr"],
