@@ -261,9 +261,12 @@ def _make_older(plane: MailInstance, queue_id: str, *, days: int) -> None:
     """
     (file,) = (found for found in (plane.layout.queue / "deferred").rglob(queue_id))
     raw = file.read_bytes()
-    (found,) = re.findall(rb"T.(\d{10}) \d+", raw[:200])
+    found = set(re.findall(rb"(?:T.|create_time=)(\d{10})", raw))
+    assert found
+    for moment in found:
+        raw = raw.replace(moment, b"%d" % (int(moment) - days * 86400))
     with file.open("r+b") as stream:
-        stream.write(raw.replace(found, b"%d" % (int(found) - days * 86400), 1))
+        stream.write(raw)
 
 
 def test_a_reload_is_over_when_the_queue_manager_of_the_old_settings_is_gone(plane: MailInstance) -> None:
