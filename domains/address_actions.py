@@ -8,8 +8,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.actions import levels
 from accounts.actions.taken import locked_domain
 from accounts.actor import Actor
+from accounts.models import Account
 from audit import record as audit
 from domains.models import Domain, IPAddress
 from domains.names import canonical_domain
@@ -47,7 +49,9 @@ def add_address(*, address: str, hostname: str, node: Node, is_present: bool, by
 
 @transaction.atomic
 def edit_address(row: IPAddress, *, hostname: str | None = None, state: str | None = None, by: Actor) -> None:
-    """Its host name, or whether it is kept for suspected mail."""
+    """Its host name, or whether it is kept for suspected mail. The next message of everybody who sends by it
+    says the new name. Refused: a name that is none, and another state.
+    """
     by.must_be_superadmin()
     fresh = _locked(row)
     before = [fresh.hostname, fresh.state]
@@ -61,8 +65,7 @@ def edit_address(row: IPAddress, *, hostname: str | None = None, state: str | No
     audit.record(by, "ip_address.edited", fresh.address, before=before, after=[fresh.hostname, fresh.state])
     if fresh.hostname != before[0]:
         outbox.record_settings()
-        for domain in Domain.objects.using_address(fresh).select_related("node"):
-            record_domain(domain)
+        _record_users(fresh)
 
 
 @transaction.atomic
@@ -209,6 +212,14 @@ def _locked(row: IPAddress) -> IPAddress:
     if fresh is None:
         raise ActionRefused("address", _("The address %(address)s no longer exists.") % {"address": row})
     return fresh
+
+
+def _record_users(row: IPAddress) -> None:
+    """All whose entries say its host name."""
+    for domain in Domain.objects.naming_address(row).select_related("node"):
+        record_domain(domain)
+    for account in Account.objects.filter(quarantine__address=row).select_related("domain__node"):
+        levels.record_change(account)
 
 
 def record_domain(domain: Domain) -> None:

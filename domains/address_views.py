@@ -17,7 +17,7 @@ from accounts.forms import PanelForm, add_refusal, carried_out
 from domains import address_actions as actions
 from domains.models import Domain, IPAddress
 from domains.views import domain_of
-from enforcement.quarantine import quarantine_of
+from enforcement.quarantine import quarantine_of, smarthost_of
 from provisioning.hosts import host_of
 from provisioning.life import life_of
 from provisioning.models import SERVER_SCOPE, Node
@@ -131,6 +131,7 @@ def domain_addresses(request: PanelRequest, name: str) -> HttpResponse:
         "domain": domain,
         "form": form,
         "quarantine": quarantine_of(domain),
+        "smarthost": smarthost_of(domain),
         "quarantine_url": reverse("domain-quarantine", args=[domain.name]),
         "life": life_of(domain.scope, domain.name),
         "life_key": domain.name,

@@ -28,6 +28,10 @@ class DomainQuerySet(models.QuerySet["Domain"]):
         """Domains whose mail arrives at it or leaves from it."""
         return self.filter(Q(inbound_address=address) | Q(outbound_address=address))
 
+    def naming_address(self, address: IPAddress) -> Self:
+        """Domains whose entries on the mail plane say its host name, for suspected mail too."""
+        return self.using_address(address) | self.filter(quarantine__address=address)
+
     def search(self, fragment: str) -> Self:
         """Part of the name or of one of its alias names."""
         return self.filter(Q(name__contains=fragment.lower())) if fragment else self

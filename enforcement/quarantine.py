@@ -10,7 +10,7 @@ from django.db.models import Q
 
 if TYPE_CHECKING:
     from accounts.models import Account
-    from domains.models import Domain
+    from domains.models import Domain, Smarthost
 
 
 class Quarantine(models.Model):
@@ -44,3 +44,8 @@ def quarantine_of(owner: Account | Domain) -> Quarantine | None:
     """The owner's own; an account's domain may have another."""
     field = str(owner._meta.model_name)
     return Quarantine.objects.select_related("address").filter(**{field: owner}).first()
+
+
+def smarthost_of(owner: Account | Domain) -> Smarthost | None:
+    """The domain's own, which sends on what is suspected: the others see its address, not ours."""
+    return getattr(getattr(owner, "domain", owner), "smarthost", None)

@@ -19,7 +19,7 @@ def put_domain(out: Collector, name: str, domain: DomainFact) -> None:
         out.put("protections", postfix.protections_entry(name, dict(domain.protections)))
     out.put("aliases", postfix.return_entry(name))
     put_sender_transport(out, name, domain)
-    if name == domain.name and (domain.inbound or domain.outbound):
+    if name == domain.name and (domain.inbound or domain.sieve_outbound):
         out.put("domain_host", (name, domain_host_row(domain)))
     if domain.lock is None:
         return

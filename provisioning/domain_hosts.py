@@ -11,9 +11,10 @@ from provisioning.render import dovecot, postfix
 def domain_host_row(domain: DomainFact) -> dovecot.DomainHostRow:
     """A domain that has only one address of its own shows the server's name for the other way."""
     server = settings.QMAILUX_LAYOUT.hostname
+    by_sieve = domain.sieve_outbound
     return dovecot.domain_host_row(
         domain.name,
         hostname=domain.inbound.hostname if domain.inbound else server,
-        sieve_service=postfix.sieve_service(domain.outbound.number) if domain.outbound else "sieve",
-        sieve_name=domain.outbound.hostname if domain.outbound else server,
+        sieve_service=postfix.sieve_service(by_sieve.number) if by_sieve else "sieve",
+        sieve_name=by_sieve.hostname if by_sieve else server,
     )

@@ -58,6 +58,9 @@ class DomainFact:
     alias_names: tuple[str, ...]
     inbound: AddressFact | None = None
     outbound: AddressFact | None = None
+    # Of what its Sieve makes. Not the address for suspected mail where it has a smarthost: that listener
+    # sends directly, and what is forwarded would go past the smarthost.
+    sieve_outbound: AddressFact | None = None
     # Protections that it has otherwise than the server, by name.
     protections: tuple[tuple[str, bool], ...] = ()
     # Next hop of its outgoing mail; empty: as the server sends.
@@ -142,6 +145,9 @@ def domain_facts(domains: Iterable[Domain]) -> list[DomainFact]:
             alias_names=tuple(names[domain.pk]),
             inbound=addresses.get(domain.inbound_address_id),
             outbound=addresses.get(quarantined.get(domain.pk) or domain.outbound_address_id),
+            sieve_outbound=addresses.get(
+                (domain.pk not in smarthosts and quarantined.get(domain.pk)) or domain.outbound_address_id
+            ),
             protections=tuple(protections[domain.pk]),
             smarthost=smarthosts[domain.pk].next_hop if domain.pk in smarthosts else "",
             logs_in=domain.pk in smarthosts and bool(smarthosts[domain.pk].user),

@@ -14,7 +14,7 @@ from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.render.dovecot import SERVER_LOCK
 from provisioning.render.files import HEADER, RenderedFile
-from provisioning.render.postfix import LOCK_ALL_LOGINS
+from provisioning.render.postfix import LOCK_ALL_LOGINS, settings_of_unlocked
 from provisioning.stores import open_store
 from qmailux_site.errors import CommandFailed
 
@@ -61,7 +61,7 @@ def lift_on_machine(host: Host, layout: Layout) -> None:
             open_store(host, layout, name).change({}, [key])
     folder = str(layout.etc / "postfix")
     with host.lock("settings"):
-        host.run(["/usr/sbin/postconf", "-c", folder, "-e", "defer_transports ="])
+        host.run(["/usr/sbin/postconf", "-c", folder, "-e", *settings_of_unlocked()])
         host.write(RenderedFile(LOCK_FILE, f"# {HEADER}\n".encode(), daemon="", mode=0o600))
         try:
             host.run(postfix(layout).reload)

@@ -29,7 +29,7 @@ from enforcement.actions.braking import ALARM, about_of
 from enforcement.braking import DEFAULTS, MEASURES, BrakeThresholds, Incident
 from enforcement.forms import BrakeForm, StopForm
 from enforcement.incident_words import why
-from enforcement.quarantine import quarantine_of
+from enforcement.quarantine import quarantine_of, smarthost_of
 from maillog.access import sight_of
 from maillog.models import Entry, Kind
 from qmailux_site.errors import ActionRefused
@@ -125,6 +125,7 @@ def account_brake(request: PanelRequest, name: str, pk: int) -> HttpResponse:
         "form": form,
         "numbers": numbers,
         "quarantine": quarantine_of(person),
+        "smarthost": smarthost_of(person),
         "quarantine_url": reverse("account-quarantine", args=[name, pk]),
         "open": mine.open().first(),
         "past": [(each, why(each)) for each in mine.exclude(ended_at=None)[:20]],

@@ -39,6 +39,9 @@ DOMAIN_MAPS = ("domains", "relay", "protections", "encryption_out")
 # They hold passwords. Postfix's programs open them before they give up root's rights.
 SECRET_MAPS = ("smarthost_login",)
 
+QUEUE_LIFETIME = "5d"
+# The most that Postfix takes.
+QUEUE_LIFETIME_WHILE_STOPPED = "100d"
 REJECTED = "550 5.2.1 This mailbox is locked and takes no mail"
 DANGLING = "550 5.1.1 This address leads nowhere at present"
 DEFERRED = "450 4.2.1 This mailbox takes no mail at the moment, try again later"
@@ -87,6 +90,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         "default6": default6,
         "default": default4 or default6,
         "stopped": _outgoing_services(plane) if plane.outgoing_stopped else [],
+        "queue_lifetime": QUEUE_LIFETIME_WHILE_STOPPED if plane.outgoing_stopped else QUEUE_LIFETIME,
     }
     # What the others name comes first: a header check that is missing defers mail.
     return [
@@ -103,6 +107,16 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
             )
             for name, template in sorted(names.items())
         ),
+    ]
+
+
+def settings_of_unlocked() -> list[str]:
+    """Lines of main.cf as they are while mail may leave, for a lock that is lifted on the machine."""
+    return [
+        "defer_transports =",
+        "outgoing_stop =",
+        f"bounce_queue_lifetime = {QUEUE_LIFETIME}",
+        f"maximal_queue_lifetime = {QUEUE_LIFETIME}",
     ]
 
 

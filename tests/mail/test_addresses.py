@@ -526,6 +526,25 @@ def test_suspected_mail_of_a_domain_leaves_by_the_address_for_it_and_as_before_a
     assert_left_by(arrived(world, "b@remote1.example"), "127.0.0.11", "mail.alfa.example")
 
 
+@pytest.mark.parametrize("of", ["account", "domain"])
+def test_a_new_name_of_the_address_for_suspected_mail_is_said_in_the_next_message(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, suspected: IPAddress, of: str
+) -> None:
+    wire.put_sieve(
+        alfa.address, PASSWORD, f'require "vacation"; vacation :addresses ["{alfa.address}"] "Nie ma";'
+    )
+    call_command("ip", "quarantine", alfa.address if of == "account" else "alfa.example")
+    plane.apply()
+    address_actions.edit_address(suspected, hostname="nowa.mx.example", by=Actor.console())
+    plane.apply()
+    sends(wire, alfa, "a@remote1.example", host="127.0.0.11")
+    asks(wire, alfa, "b@remote1.example")
+    for recipient in ("a@remote1.example", "b@remote1.example"):
+        found = arrived(world, recipient)
+        assert (found.peer, found.helo) == ("127.0.0.13", "nowa.mx.example")
+        assert b"podejrzane.mx.example" not in found.raw
+
+
 def test_without_an_address_for_suspected_mail_the_click_is_refused_with_the_reason(
     plane: MailInstance, alfa: Account
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import smtplib
 import socket
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -92,9 +91,7 @@ def test_encryption_becomes_mandatory_and_only_sessions_without_it_end(
             wire.smtp_login(client, jan.address, PASSWORD)
             client.mail(jan.address)
         actions.require_encryption(owner, by=console)
-        started = time.monotonic()
         plane.apply()
-        took = time.monotonic() - started
         assert not _works(plain_imap.noop)
         assert not _works(plain_pop3.noop)
         code, answer = plain_smtp.rcpt(jan.address)
@@ -102,7 +99,6 @@ def test_encryption_becomes_mandatory_and_only_sessions_without_it_end(
         assert tls_imap.noop()[0] == "OK"
         assert tls_pop3.noop().startswith(b"+OK")
         assert tls_smtp.rcpt(jan.address)[0] == 250
-    assert took < 10  # on a machine full of tests; alone it is below 3 s
     assert open_doors(wire, jan, "none") == set()
     assert open_doors(wire, jan, "starttls") == {"imap", "pop3", "smtp"}
     assert actions.allow_plaintext(owner, by=console)

@@ -22,11 +22,13 @@ from domains.models import Domain
 from domains.smarthost_actions import remove_smarthost, set_smarthost
 from provisioning.models import Run
 from tests.conftest import PASSWORD
+from tests.db.test_panel import logged_in, plain_static
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.smarthost import Smarthost, smarthost
 from tests.mail.wire import Wire, letter
 from tests.mail.world import World
 
+__all__ = ["plain_static"]
 pytestmark = pytest.mark.django_db(databases=["default", "logs"])
 # Postfix keeps its last answer of where to for 30 s: so each message is for somebody else.
 _numbers = count(1)
@@ -222,6 +224,39 @@ def test_a_domain_without_a_login_does_not_use_the_servers_at_the_same_smarthost
     wait_until(lambda: len(other.taken) == 2, what="the mail at the smarthost")
     assert sorted(other.taken) == [("", jan.address), ("serwer", ola.address)]
     assert ("127.0.0.13" in other.peers) == is_suspected
+
+
+@pytest.mark.usefixtures("plain_static")
+@pytest.mark.parametrize("of", ["account", "domain"])
+def test_suspected_mail_goes_to_the_smarthost_by_the_address_for_it_and_no_filter_goes_past_the_smarthost(
+    wire: Wire, plane: MailInstance, world: World, other: Smarthost, jan: Account, root: Account, of: str
+) -> None:
+    kept = address_actions.add_address(
+        address="127.0.0.13", hostname="p.mx.example", node=plane.node(), is_present=True, by=Actor.console()
+    )
+    address_actions.edit_address(kept, state="quarantine", by=Actor.console())
+    set_smarthost(jan.domain, to=HOST, user="alfa-user", password=SECRET, by=Actor.console())
+    plane.apply()
+    rules = 'require ["vacation", "copy"]; redirect :copy "dalej@remote1.example"; '
+    wire.put_sieve(jan.address, PASSWORD, f'{rules}vacation :addresses ["{jan.address}"] "Nie ma";')
+    out = io.StringIO()
+    call_command("ip", "quarantine", jan.address if of == "account" else "alfa.example", stdout=out)
+    plane.apply()
+    assert f"still by the smarthost {HOST}:587" in out.getvalue()
+    _sends(wire, jan)
+    wait_until(lambda: other.peers == ["127.0.0.13"], what="the suspected mail at the smarthost")
+    question = letter("Pytanie").replace("kto@example.org", jan.address)
+    wire.deliver(jan.address, sender="pytajacy@remote1.example", text=question)
+    wait_until(lambda: world.to("pytajacy@remote1.example"), what="the answer")
+    assert world.to("pytajacy@remote1.example")[0].peer != "127.0.0.13"
+    wait_until(lambda: len(other.taken) == 2, what="what is forwarded at the smarthost")
+    assert world.to("dalej@remote1.example") == []
+    pages = {
+        "account": f"/domain/alfa.example/accounts/{jan.pk}/brake/",
+        "domain": "/domain/alfa.example/addresses/",
+    }
+    page = logged_in(root).get(pages[of], headers={"accept-language": "en"}).content.decode()
+    assert f"goes to its smarthost {HOST}:587" in page
 
 
 def test_the_command_sets_the_servers_smarthost_with_an_ipv6_address_and_takes_it_back(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from provisioning import stack
 from provisioning.probes import probe
@@ -24,6 +25,7 @@ from provisioning.stack.supervision import Supervisor
 from tests.mail.instance import wait_until
 from tests.mail.wire import letter
 from tests.stack.instance import CODE, PASSWORD, Instance
+from tests.stack.panel import Panel
 
 pytestmark = pytest.mark.machine
 
@@ -123,6 +125,24 @@ def test_data_is_kept_over_down_and_up(own: Instance) -> None:
 
     assert own.subjects("jan@obca.test") == ["Zostaje"]
     assert "obca.test" in own.manage("domain", "list")
+
+
+def test_QUE_06_a_locked_server_is_locked_after_down_and_up_and_the_panel_stays_open(own: Instance) -> None:
+    own.up()
+    own.manage("domain", "add", "obca.test")
+    own.add_account("jan@obca.test")
+    own.manage("account", "password", settings.QMAILUX_ADMIN, "--password-stdin", stdin=PASSWORD)
+    own.manage("policy", "lock", "--reason", "Zamrożony")
+    wait_until(lambda: own.wire.rcpt("jan@obca.test")[0] == 450, seconds=60)
+
+    own.down()
+    own.up()
+
+    assert own.wire.rcpt("jan@obca.test")[0] == 450
+    assert own.wire.imap_login_command("jan@obca.test", PASSWORD) == "NO"
+    assert "Zamrożony" in Panel(own.layout, settings.QMAILUX_ADMIN, PASSWORD).get("/server/")
+    own.manage("policy", "unlock")
+    wait_until(lambda: own.wire.rcpt("jan@obca.test")[0] == 250, seconds=60)
 
 
 def test_down_leaves_no_process_even_with_an_open_session(own: Instance) -> None:

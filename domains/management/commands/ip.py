@@ -16,6 +16,7 @@ from domains import address_actions as actions
 from domains.models import Domain, IPAddress
 from domains.naming import domain_named
 from enforcement.actions import begin_quarantine, end_quarantine
+from enforcement.quarantine import smarthost_of
 from provisioning.hosts import host_of
 from provisioning.models import SERVER_SCOPE, Node
 from provisioning.presence import is_local, local_networks, look_at_addresses
@@ -134,6 +135,10 @@ class Command(SubcommandCommand):
         else:
             row = begin_quarantine(owner, by=Actor.console())
             self.stdout.write(f"{owner}: leaves by {row.address.address}")
+            if smarthost := smarthost_of(owner):
+                self.stdout.write(
+                    f"{owner}: still by the smarthost {smarthost.server}, whose address is seen"
+                )
         key = owner.name if isinstance(owner, Domain) else owner.address
         self.say_life(levels.scope_of(owner), key)
 
