@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+
+from provisioning.auth_events import Reason, auth_events
 
 MOST_SHOWN = 10
-# password: the wrong one; unknown: no such login on the machine; locked: the deny list; refused: all else.
-Reason = Literal["", "password", "unknown", "locked", "refused"]
-
-_VERDICT = re.compile(
-    r"sql\((?P<user>[^,)]+),(?P<source>[^,)]+)(?:,<(?P<session>[^>]+)>)?\): "
-    r"(?P<verdict>Password mismatch|unknown user)"
-)
 _NO_TLS = re.compile(
     r"(?P<at>\S+) (?P<service>[a-z0-9]+)-login: (?:Info: )?Login failed: Plaintext authentication disabled: "
     r"user=<[^>]*>, .*?\brip=(?P<source>[^, ]+)"
 )
-_FINISHED = '"event":"auth_request_finished"'
-_DENIED = "User found from deny passdb"
 _SENDER = re.compile(r": (?P<queue_id>[0-9A-Za-z]+): from=<(?P<sender>[^>]*)>, size=")
 _DELIVERY = re.compile(
     r"^(?P<time>\S+ +\S+ \S+) .*: (?P<queue_id>[0-9A-Za-z]+): to=<(?P<to>[^>]*)>, "
@@ -46,35 +37,11 @@ class Attempt:
 
 def login_attempts(text: str, address: str) -> list[Attempt]:
     """Those of the address in Dovecot's log, the newest first."""
-    return list(_attempts(text, address))[: -MOST_SHOWN - 1 : -1]
-
-
-def _attempts(text: str, address: str) -> Iterator[Attempt]:
-    verdicts: dict[str, Reason] = {}
-    is_denied = False
-    for line in text.splitlines():
-        if _DENIED in line:
-            is_denied = True
-        elif (found := _VERDICT.search(line)) and found["user"] == address:
-            reason: Reason = "password" if found["verdict"] == "Password mismatch" else "unknown"
-            verdicts[found["session"] or found["source"]] = reason
-        elif _FINISHED in line and (fields := _fields_of(line)):
-            was_denied, is_denied = is_denied, False
-            if fields.get("user") != address:
-                continue
-            source = fields.get("remote_ip", "")
-            judged = verdicts.pop(fields.get("session") or source, "locked" if was_denied else "refused")
-            is_good = fields.get("success") == "yes"
-            yield Attempt(fields["at"], fields.get("service", ""), source, "" if is_good else judged)
-
-
-def _fields_of(line: str) -> dict[str, str]:
-    """Empty for a line that is cut off."""
-    try:
-        event = json.loads(line[line.index("{") :])
-        return {name: str(value) for name, value in event["fields"].items()} | {"at": event["end_time"]}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    found = [event for event in auth_events(text.splitlines()) if event.user == address]
+    return [
+        Attempt(event.at, event.service, event.source, event.reason)
+        for event in found[: -MOST_SHOWN - 1 : -1]
+    ]
 
 
 def refused_without_tls(text: str, sources: set[str]) -> list[Attempt]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -13,13 +12,13 @@ from django.db import transaction
 from accounts.actor import Actor
 from enforcement.actions import Failure, note_failures
 from enforcement.models import Block, LoginLog
+from provisioning.auth_events import auth_events
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.models import Node
 from provisioning.stopped import new_lines
 
-_FINISHED = '"event":"auth_request_finished"'
-_DENIED = "found from deny passdb"
+_COUNTED = ("password", "unknown", "locked")
 _SERVICES = {
     "imap": Block.Service.IMAP,
     "pop3": Block.Service.POP3,
@@ -42,21 +41,16 @@ def look_for_guessing(node: Node, host: Host, layout: Layout) -> None:
 
 
 def failures_in(lines: Iterable[str]) -> Iterator[Failure]:
-    """In the order of the log. That a deny list refused stands before the event of its login."""
-    is_denied = False
-    for line in lines:
-        if _DENIED in line:
-            is_denied = True
-        elif _FINISHED in line:
-            with suppress(ValueError, KeyError, TypeError):  # a line that is cut off
-                event = json.loads(line[line.index("{") :])
-                fields = event["fields"]
-                if fields.get("success") != "yes" and fields.get("service") in _SERVICES:
-                    yield Failure(
-                        address=str(ipaddress.ip_address(fields["remote_ip"])),
-                        login=str(fields["user"]).lower(),
-                        service=_SERVICES[fields["service"]],
-                        at=datetime.fromisoformat(event["end_time"]),
-                        is_denied=is_denied,
-                    )
-            is_denied = False
+    """In the order of the log. Guessed has only who was told that a password is wrong or a login unknown: a
+    login that was not looked at, without TLS or because the database did not answer, is none.
+    """
+    for event in auth_events(lines):
+        if event.reason in _COUNTED and event.service in _SERVICES:
+            with suppress(ValueError):  # no network address, no time
+                yield Failure(
+                    address=str(ipaddress.ip_address(event.source)),
+                    login=event.user.lower(),
+                    service=_SERVICES[event.service],
+                    at=datetime.fromisoformat(event.at),
+                    is_denied=event.reason == "locked",
+                )

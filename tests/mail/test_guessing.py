@@ -146,6 +146,20 @@ def test_a_locked_account_that_goes_on_trying_is_nobody_who_guesses(
     assert not Block.objects.exists()
 
 
+def test_a_phone_that_still_does_without_TLS_shuts_nobody_out(
+    plane: MailInstance, jan: Account, console: Actor
+) -> None:
+    actions.require_encryption(jan, by=console)
+    plane.apply()
+    with ThreadPoolExecutor(30) as pool:
+        assert not any(pool.map(lambda _n: imap(OFFICE, jan.address), range(60)))
+    look(plane)
+    assert not Block.objects.exists()
+    actions.allow_plaintext(jan, by=console)
+    plane.apply()
+    assert imap(OFFICE, jan.address)
+
+
 def test_guessing_at_the_panel_stands_in_the_same_list_and_is_lifted_there(
     plane: MailInstance, jan: Account, ola: Account, root: Account
 ) -> None:
