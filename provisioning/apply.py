@@ -1,9 +1,9 @@
 """From the outbox to the mail plane, on one node (DESIGN 4). Idempotent: may be killed at any line and run
 again.
 
-Single changes go first. Two lanes, each one applier at a time: small changes, and bulk work, which lets small
-ones pass between its batches. Desired rows are always read inside the store's lock, so an older state never
-overwrites a newer one.
+Single changes go first, before what an import has left. Two lanes, each one applier at a time: small changes,
+and bulk work, which lets small ones pass between its batches. Desired rows are always read inside the store's
+lock, so an older state never overwrites a newer one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.models import SERVER_SCOPE, Change, Node, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
-from provisioning.querysets import SMALL_CHANGE_KEYS
+from provisioning.querysets import KEYS_A_BATCH
 from provisioning.reading import Reading
 from provisioning.render.postfix import MAPS
 from provisioning.server_lock import take_over_lift
@@ -123,18 +123,20 @@ class Applier:
     # Changes of the outbox
 
     def _drain_small(self, outcome: Outcome, trigger: str) -> QmailuxError | None:
-        """Single changes, as many as there are, each look taking all that wait."""
+        """Small changes, as many as there are, each look taking those whose turn it is."""
         failed: QmailuxError | None = None
+        tried: set[int] = set()  # what cannot be applied stays in the outbox
         with self.host.lock("lane-small"):
-            last = 0
-            while batch := self._next_small(after=last):
-                last = batch[-1].pk
+            while batch := Change.objects.small(self.node).next_batch(without=tried):
                 try:
                     self._apply_small(batch, outcome, trigger)
                 except QmailuxError as error:
-                    failed = error if len(batch) == 1 else self._one_by_one(batch, outcome, trigger)
+                    tried.update(change.pk for change in batch)
                     if len(batch) == 1:
                         note_failure(self.node, batch, error, trigger)
+                        failed = error
+                    else:
+                        failed = self._one_by_one(batch, outcome, trigger) or failed
         return failed
 
     def _one_by_one(self, batch: list[Change], outcome: Outcome, trigger: str) -> QmailuxError | None:
@@ -147,17 +149,6 @@ class Applier:
                 note_failure(self.node, [change], error, trigger)
                 failed = error
         return failed
-
-    def _next_small(self, *, after: int) -> list[Change]:
-        """The oldest changes that fit into one batch."""
-        batch: list[Change] = []
-        size = 0
-        for change in Change.objects.small(self.node).filter(pk__gt=after).order_by("id")[:SMALL_CHANGE_KEYS]:
-            size += change.key_count
-            if batch and size > SMALL_CHANGE_KEYS:
-                break
-            batch.append(change)
-        return batch
 
     def _apply_small(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
         started = timezone.now()
@@ -204,9 +195,9 @@ class Applier:
         """In batches, so that no lock is held for long; single changes pass between them."""
         keys = list(dict.fromkeys(expand(change.keys)))
         keys += self._stale_keys([key[2:] for key in change.keys if key.startswith("*@")], set(keys))
-        for start in range(0, len(keys), SMALL_CHANGE_KEYS):
+        for start in range(0, len(keys), KEYS_A_BATCH):
             self.progress(change.scope, start, len(keys))
-            self._apply_keys(set(keys[start : start + SMALL_CHANGE_KEYS]), part)
+            self._apply_keys(set(keys[start : start + KEYS_A_BATCH]), part)
             self._let_small_pass(outcome, trigger)
         self.progress(change.scope, len(keys), len(keys))
 
@@ -249,8 +240,8 @@ class Applier:
         if not is_new:
             differing = self._differing_keys(stores, confirm_deletions=confirm_deletions)
             if len(differing) < REBUILD_FROM_CHANGES:
-                for start in range(0, len(differing), SMALL_CHANGE_KEYS):
-                    self._apply_keys(set(differing[start : start + SMALL_CHANGE_KEYS]), outcome)
+                for start in range(0, len(differing), KEYS_A_BATCH):
+                    self._apply_keys(set(differing[start : start + KEYS_A_BATCH]), outcome)
                 return
         with self._locked(STORES):
             self.progress("reading the database", 0, 1)

@@ -137,3 +137,19 @@ def _try(outcomes: list[str], act: Callable[[], object]) -> None:
         outcomes.append("refused")
     finally:
         connection.close()
+
+
+@pytest.mark.django_db
+def test_a_single_change_waits_for_nothing_that_an_import_has_left() -> None:
+    node = Node.objects.get_or_create(name="local")[0]
+    with transaction.atomic():
+        for number in range(30):
+            keys = [f"u{at}@d{number}.test" for at in range(99)]
+            outbox.record(f"d{number}.test", keys, nodes=[node])
+        outbox.record("firma.test", ["ala@firma.test"], nodes=[node])
+    waiting = Change.objects.small(node)
+    first = waiting.next_batch()
+    assert [change.scope for change in first] == ["firma.test"]
+    # The oldest of the others follow, as many as one batch takes; who failed is not asked again.
+    second = waiting.next_batch(without=[first[0].pk])
+    assert [change.scope for change in second] == [f"d{number}.test" for number in range(5)]
