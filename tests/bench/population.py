@@ -12,6 +12,7 @@ from accounts.models import Account, TakenAddress
 from audit.guard import take_off_guard
 from domains.models import Domain, TakenDomainName
 from provisioning.models import Change, Node, Scope
+from provisioning.querysets import SINGLE_CHANGE_KEYS
 from tests.conftest import PASSWORD
 
 ROWS_A_STATEMENT = 5000
@@ -60,6 +61,11 @@ def write_csv(path: Path, domains: list[Domain], count: int, *, prefix: str) -> 
     size = len(domains)
     rows = (f'{prefix}{n // size:05}@{domains[n % size].name},"{stored}"' for n in range(count))
     path.write_text("address,password_hash\n" + "\n".join(rows) + "\n", encoding="ascii")
+
+
+def import_waits() -> bool:
+    """Whether changes of many accounts are not applied yet; there may be single ones at any moment."""
+    return Change.objects.filter(key_count__gt=SINGLE_CHANGE_KEYS).exists()
 
 
 def is_live() -> bool:

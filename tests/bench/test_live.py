@@ -61,7 +61,7 @@ def test_while_100_000_accounts_are_imported(
     )
     passwords: list[float] = []
     recipients: list[float] = []
-    while process.poll() is None or not population.is_live():
+    while process.poll() is None or population.import_waits():
         taken = _measure(running, quiet, rounds=1)
         passwords += taken.passwords
         recipients += taken.recipients
