@@ -6,6 +6,7 @@ import base64
 import time
 
 import segno
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
@@ -98,6 +99,7 @@ def second_factor(request: PanelRequest) -> HttpResponse:
         "form": form,
         "picture": _picture(device.config_url),
         "key": _key(device),
+        "programs": _logins_of_programs(account),
     }
     return render(request, "accounts/second_factor.html", values)
 
@@ -113,6 +115,12 @@ def second_factor_off(request: PanelRequest) -> HttpResponse:
     actions.turn_off_second_factor(request.user, by=request.actor)
     messages.success(request, _("Two-step login is off: your password alone opens panel and mailbox."))
     return redirect("second-factor")
+
+
+def _logins_of_programs(account: Account) -> list[LastLogin]:
+    """By which doors mail programs came in last; the webmails of this server get in by the panel."""
+    own = settings.QMAILUX_LAYOUT.own_address
+    return list(account.last_logins.exclude(protocol=LastLogin.PANEL).exclude(address=own))
 
 
 def _on_page(request: PanelRequest, form: CurrentPasswordForm) -> HttpResponse:

@@ -6,14 +6,16 @@ import base64
 import time
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import actions
 from accounts.actor import Actor
-from accounts.models import Account
+from accounts.models import Account, LastLogin
 from qmailux_site.errors import ActionRefused, NotAllowed
 from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in, plain_static
@@ -131,6 +133,19 @@ def test_page_shows_the_code_to_scan_and_then_the_recovery_codes(ala: Account) -
     assert "style=" not in page
     answer = client.post(reverse("second-factor"), {"code": current_code(ala)}).content.decode()
     assert answer.count("<code>") == 10
+
+
+def test_page_names_the_mail_programs_that_will_need_an_app_password(ala: Account) -> None:
+    now, own = timezone.now(), settings.QMAILUX_LAYOUT.own_address
+    for protocol, address in (("imap", "192.0.2.7"), ("smtp", "192.0.2.8"), ("panel", "192.0.2.9")):
+        LastLogin.objects.create(account=ala, protocol=protocol, address=address, at=now)
+    LastLogin.objects.create(account=ala, protocol="sieve", address=own, at=now)
+    page = logged_in(ala).get(reverse("second-factor")).content.decode()
+    assert "192.0.2.7" in page
+    assert "192.0.2.8" in page
+    # The panel is none, and the webmail of this server gets in by the panel.
+    assert "192.0.2.9" not in page
+    assert f">{own}<" not in page
 
 
 def test_nobody_else_turns_it_on_and_a_stranger_not_off(ala: Account, pola: Account, obcy: Account) -> None:
