@@ -59,7 +59,11 @@ class PanelLogin(LoginView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The webmails of the domain, or else the server's."""
-        doors = [(webmail.name, webmail.title) for webmail in offered_to(self._domain)]
+        # Not everybody knows that Roundcube is where the letters are.
+        doors = [
+            (webmail.name, _("Mail (%(name)s)") % {"name": webmail.title})
+            for webmail in offered_to(self._domain)
+        ]
         return {**super().get_form_kwargs(), "doors": doors}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
