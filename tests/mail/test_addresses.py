@@ -8,6 +8,7 @@ import json
 import smtplib
 import socket
 import ssl
+from typing import NamedTuple
 
 import pytest
 from cryptography import x509
@@ -61,10 +62,26 @@ def add_person(name: str, own: IPAddress | None = None) -> Account:
     return actions.add_account(domain=domain, localpart="jan", password=PASSWORD, by=Actor.console())
 
 
+class Home(NamedTuple):
+    """An address of a domain's own, and somebody else's domain that is reached by the same family."""
+
+    address: str
+    remote: str
+
+
+IPV4, IPV6 = Home("127.0.0.11", "remote1.example"), Home("fd00::12", "remote6.example")
+both_families = pytest.mark.parametrize("home", [IPV4, IPV6], ids=["IPv4", "IPv6"])
+
+
 @pytest.fixture
-def alfa(plane: MailInstance) -> Account:
+def home() -> Home:
+    return IPV4
+
+
+@pytest.fixture
+def alfa(plane: MailInstance, home: Home) -> Account:
     """In a domain with an address of its own; beta.example has another, gamma.example the default."""
-    account = add_person("alfa.example", add_address(plane, "127.0.0.11", "mail.alfa.example"))
+    account = add_person("alfa.example", add_address(plane, home.address, "mail.alfa.example"))
     plane.apply()
     return account
 
@@ -107,27 +124,38 @@ def test_IPS_01_submission_leaves_by_the_domains_address_under_its_name(
     assert_left_by(arrived(world, "d@remote1.example"), "127.0.0.11", "mail.alfa.example")
 
 
+@both_families
 def test_IPS_02_forward_and_autoresponder_leave_by_the_domains_address(
-    wire: Wire, plane: MailInstance, world: World, alfa: Account
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, home: Home
 ) -> None:
     wire.put_sieve(
         alfa.address,
         PASSWORD,
-        'require ["vacation", "copy"]; redirect :copy "dalej@remote1.example"; '
+        f'require ["vacation", "copy"]; redirect :copy "dalej@{home.remote}"; '
         f'vacation :addresses ["{alfa.address}"] "Nie ma mnie";',
     )
-    wire.deliver(
-        alfa.address,
-        sender="pytajacy@remote1.example",
-        text=letter("Pytanie").replace("kto@example.org", alfa.address),
-    )
-    forwarded = arrived(world, "dalej@remote1.example")
+    asker = f"pytajacy@{home.remote}"
+    text = letter("Pytanie").replace("kto@example.org", alfa.address)
+    wire.deliver(alfa.address, sender=asker, text=text)
+    forwarded = arrived(world, f"dalej@{home.remote}")
     assert forwarded.sender == alfa.address
-    assert_left_by(forwarded, "127.0.0.11", "mail.alfa.example")
-    answer = arrived(world, "pytajacy@remote1.example")
+    assert_left_by(forwarded, home.address, "mail.alfa.example")
+    answer = arrived(world, asker)
     assert answer.sender == ""
-    assert_left_by(answer, "127.0.0.11", "mail.alfa.example")
+    assert_left_by(answer, home.address, "mail.alfa.example")
     assert str(answer.message["Message-ID"]).endswith("@mail.alfa.example>")
+
+
+@both_families
+def test_mail_of_an_alias_leaves_by_the_domains_address(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account, home: Home, console: Actor
+) -> None:
+    assert alfa.domain is not None
+    elsewhere = f"poza@{home.remote}"
+    actions.add_alias(domain=alfa.domain, localpart="biuro", targets=[elsewhere], by=console)
+    plane.apply()
+    wire.deliver("biuro@alfa.example", sender="pyta@obcy.example", text=letter("Dalej"))
+    assert_left_by(arrived(world, elsewhere), home.address, "mail.alfa.example")
 
 
 def test_IPS_02_forward_to_a_mailbox_here_stays_here(
@@ -240,23 +268,40 @@ def test_new_default_moves_every_domain_without_an_own_address_and_no_other(
     assert_left_by(arrived(world, "a@remote1.example"), "127.0.0.11", "mail.alfa.example")
 
 
-def test_IPS_04_the_domains_address_answers_with_its_name_and_certificate(
-    wire: Wire, plane: MailInstance, alfa: Account
+def test_new_default_of_IPv6_moves_what_leaves_by_it_and_nothing_else(
+    wire: Wire, plane: MailInstance, world: World, alfa: Account
 ) -> None:
-    assert _greeting("127.0.0.11", 25).startswith("220 mail.alfa.example ")
-    with smtplib.SMTP("127.0.0.11", 25) as client:
+    gamma = add_person("gamma.example")
+    address_actions.set_default_address(
+        add_address(plane, "fd00::12", "mail.beta.example"), by=Actor.console()
+    )
+    plane.apply()
+    sends(wire, gamma, "c@remote6.example")
+    sends(wire, gamma, "c@remote1.example")
+    sends(wire, alfa, "a@remote1.example")
+    assert_left_by(arrived(world, "c@remote6.example"), "fd00::12", "mail.beta.example")
+    assert arrived(world, "c@remote1.example").peer == "127.0.0.1"
+    assert_left_by(arrived(world, "a@remote1.example"), "127.0.0.11", "mail.alfa.example")
+
+
+@both_families
+def test_IPS_04_the_domains_address_answers_with_its_name_and_certificate(
+    wire: Wire, plane: MailInstance, alfa: Account, home: Home
+) -> None:
+    assert _greeting(home.address, 25).startswith("220 mail.alfa.example ")
+    with smtplib.SMTP(home.address, 25) as client:
         _code, answer = client.ehlo("mx.obcy.example")
         assert answer.decode().splitlines()[0] == "mail.alfa.example"
         client.starttls(context=client_context())
         assert client.sock is not None
         assert _names(client.sock) == ["mail.alfa.example"]
         client.sendmail("x@obcy.example", [alfa.address], letter("przyszło").encode())
-    with smtplib.SMTP_SSL("127.0.0.11", 465, context=client_context()) as smtps:
+    with smtplib.SMTP_SSL(home.address, 465, context=client_context()) as smtps:
         assert _names(smtps.sock) == ["mail.alfa.example"]
-    with imaplib.IMAP4_SSL("127.0.0.11", 993, ssl_context=client_context()) as imap:
+    with imaplib.IMAP4_SSL(home.address, 993, ssl_context=client_context()) as imap:
         assert b"mail.alfa.example" in imap.welcome
         assert _names(imap.sock) == ["mail.alfa.example"]
-    with _tls("127.0.0.11", 995) as pop3:
+    with _tls(home.address, 995) as pop3:
         assert _names(pop3) == ["mail.alfa.example"]
     wait_until(lambda: "przyszło" in wire.subjects(alfa.address, PASSWORD))
     stored = wire.messages(alfa.address, PASSWORD)[0]
