@@ -1,9 +1,9 @@
 """From the outbox to the mail plane, on one node (DESIGN 4). Idempotent: may be killed at any line and run
 again.
 
-Single changes go first, before what an import has left. Two lanes, each one applier at a time: small changes,
-and bulk work, which lets small ones pass between its batches. Desired rows are always read inside the store's
-lock, so an older state never overwrites a newer one.
+Single changes go first, before what an import has left. Three lanes, each one applier at a time: small
+changes, settings of the server, and bulk work, which lets small ones pass between its batches. Desired rows
+are always read inside the store's lock, so an older state never overwrites a newer one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from provisioning.endings import whose_sessions_end
 from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
-from provisioning.models import SERVER_SCOPE, Change, Node, Scope
+from provisioning.models import Change, Node, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
-from provisioning.querysets import KEYS_A_BATCH
+from provisioning.querysets import KEYS_A_BATCH, ChangeQuerySet
 from provisioning.reading import Reading
 from provisioning.render.postfix import MAPS
 from provisioning.server_lock import take_over_lift
@@ -43,6 +43,7 @@ from qmailux_site.errors import ApplyIncomplete, QmailuxError
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
+ApplyChange = Callable[[Change, Outcome, str], None]
 # The server's own mailbox sends nothing; the mail of a locked server waits of itself.
 NEVER_HELD = (SERVER_MAILBOX, EVERYBODY)
 LOWEST_FREE_BYTES = 20 * 1024 * 1024
@@ -68,14 +69,13 @@ class Applier:
         take_over_lift(self.host)
         outcome = Outcome()
         failed = self._drain_small(outcome, trigger)
+        with self.host.lock("lane-settings"):
+            waiting = Change.objects.settings(self.node)
+            failed = self._each_once(waiting, self._apply_settings, outcome, trigger) or failed
         with self.host.lock("lane-bulk", wait=False) as free:
-            while free and (change := Change.objects.bulk(self.node).order_by("id").first()):
-                try:
-                    self._apply_bulk(change, outcome, trigger)
-                except QmailuxError as error:
-                    note_failure(self.node, [change], error, trigger)
-                    failed = error
-                    break
+            if free:
+                waiting = Change.objects.bulk(self.node)
+                failed = self._each_once(waiting, self._apply_bulk, outcome, trigger) or failed
         if failed is not None:
             raise failed
         return outcome
@@ -150,33 +150,48 @@ class Applier:
                 failed = error
         return failed
 
+    def _each_once(
+        self, waiting: ChangeQuerySet, apply: ApplyChange, outcome: Outcome, trigger: str
+    ) -> QmailuxError | None:
+        """The oldest first, until none is left. One that fails stays, and does not hold up the others."""
+        failed: QmailuxError | None = None
+        tried: list[int] = []
+        while change := waiting.exclude(pk__in=tried).order_by("id").first():
+            tried.append(change.pk)
+            try:
+                apply(change, outcome, trigger)
+            except QmailuxError as error:
+                note_failure(self.node, [change], error, trigger)
+                failed = error
+        return failed
+
     def _apply_small(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
-        started = timezone.now()
         keys = {key for change in changes for key in change.keys}
+        with self._accounted(changes, outcome, trigger) as part:
+            self._apply_keys(keys, part)
+
+    def _apply_settings(self, change: Change, outcome: Outcome, trigger: str) -> None:
+        with self._accounted([change], outcome, trigger) as part:
+            apply_settings(self.host, self.layout, part.files)
+            self._apply_keys(set(server_keys(self.layout.hostname)), part)
+
+    def _apply_bulk(self, change: Change, outcome: Outcome, trigger: str) -> None:
+        with self._accounted([change], outcome, trigger) as part:
+            self._apply_many_keys(change, part, outcome, trigger)
+
+    @contextmanager
+    def _accounted(self, changes: list[Change], outcome: Outcome, trigger: str) -> Iterator[Outcome]:
+        """Around the work on changes: they leave the outbox unless it fails, and what was written counts."""
+        started = timezone.now()
         self._refuse_full_disk()
         part = Outcome()
-        self._apply_keys(keys, part)
+        yield part
         _raise_broken(part)
         finish(self.node, changes)
         outcome.changes += len(changes)
         outcome.take_over(part)
         if not part.is_empty:
             record_run(self.node, started, part, trigger)
-
-    def _apply_bulk(self, change: Change, outcome: Outcome, trigger: str) -> None:
-        started = timezone.now()
-        self._refuse_full_disk()
-        part = Outcome()
-        if change.scope == SERVER_SCOPE:
-            apply_settings(self.host, self.layout, part.files)
-            self._apply_keys(set(server_keys(self.layout.hostname)), part)
-        else:
-            self._apply_many_keys(change, part, outcome, trigger)
-            _raise_broken(part)
-        finish(self.node, [change])
-        outcome.changes += 1
-        outcome.take_over(part)
-        record_run(self.node, started, part, trigger)
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
@@ -209,7 +224,9 @@ class Applier:
             yield
 
     def _query(self, stores: Sequence[Store], keys: Sequence[str]) -> list[dict[str, Value]]:
-        """Side by side: what a postmap costs is its start."""
+        """Maps side by side: what a postmap costs is its start. Tables answer sooner than a thread begins."""
+        if not any(store.name in MAPS for store in stores):
+            return [store.query(keys) for store in stores]
         with ThreadPoolExecutor(max_workers=4) as pool:
             return list(pool.map(lambda store: store.query(keys), stores))
 

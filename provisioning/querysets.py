@@ -22,7 +22,18 @@ class ChangeQuerySet(models.QuerySet["Change"]):
     def small(self, node: Node) -> Self:
         return self.filter(node=node, key_count__lte=SMALL_CHANGE_KEYS)
 
+    def settings(self, node: Node) -> Self:
+        """The server's, rendered anew as a whole."""
+        from provisioning.models import SERVER_SCOPE
+
+        return self._large(node).filter(scope=SERVER_SCOPE)
+
     def bulk(self, node: Node) -> Self:
+        from provisioning.models import SERVER_SCOPE
+
+        return self._large(node).exclude(scope=SERVER_SCOPE)
+
+    def _large(self, node: Node) -> Self:
         return self.filter(node=node, key_count__gt=SMALL_CHANGE_KEYS)
 
     def next_batch(self, *, without: Collection[int] = ()) -> list[Change]:

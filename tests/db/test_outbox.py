@@ -40,11 +40,12 @@ def test_record_outside_a_transaction_is_a_programming_error(transactional_db: N
         outbox.record("firma.test", ["x@firma.test"])
 
 
-def test_wholesale_orders_count_as_bulk(node: Node) -> None:
+def test_wholesale_orders_count_as_bulk_and_settings_have_a_lane_of_their_own(node: Node) -> None:
     outbox.record("firma.test", [outbox.everything_under("firma.test")])
     outbox.record(SERVER_SCOPE)
     assert Change.objects.small(node).count() == 0
-    assert Change.objects.bulk(node).count() == 2
+    assert [change.scope for change in Change.objects.bulk(node)] == ["firma.test"]
+    assert [change.scope for change in Change.objects.settings(node)] == [SERVER_SCOPE]
 
 
 def test_dead_broker_costs_no_change(transactional_db: None, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from domains import actions as domain_actions
 from domains.models import Domain
 from provisioning import activate, outbox
 from provisioning.life import life_of
-from provisioning.models import AppliedRevision, Change, Scope
+from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Scope
 from provisioning.render.files import RenderedFile
 from provisioning.stores import open_store
 from qmailux_site.errors import ApplyIncomplete, ApplyRefused, CommandFailed, HostError, QmailuxError
@@ -102,6 +102,33 @@ def test_a_broken_object_breaks_one_mailbox_only(
     plane.apply()
     assert wire.imap_login_command(ola.address, "Naprawione-22") == "OK"
     assert life_of(firma.scope, ola.address).state == "live"
+
+
+def test_bulk_work_that_fails_holds_up_no_settings_and_no_other_bulk_work(
+    plane: MailInstance, jan: Account, firma: Domain, console: Actor
+) -> None:
+    druga = domain_actions.add_domain(name=f"druga-{firma.name}", by=console)
+    plane.apply()
+    Account.objects.filter(pk=jan.pk).update(password="nonsense$with\nnewline")
+    outbox.record(firma.scope, [outbox.addresses_of(firma.name)], nodes=[firma.node])
+    outbox.record(druga.scope, [outbox.addresses_of(druga.name)], nodes=[druga.node])
+    outbox.record_settings()
+    with pytest.raises(ApplyIncomplete, match=jan.address):
+        plane.apply()
+    assert [change.scope for change in Change.objects.all()] == [firma.scope]
+
+
+def test_settings_wait_for_no_bulk_work(plane: MailInstance, firma: Domain, console: Actor) -> None:
+    plane.apply()
+    outbox.record(firma.scope, [outbox.addresses_of(firma.name)], nodes=[firma.node])
+    # Another process is at it, for minutes maybe.
+    with plane.host.lock("lane-bulk"):
+        revision = outbox.record_settings()
+        plane.apply()
+        assert [change.scope for change in Change.objects.all()] == [firma.scope]
+    assert AppliedRevision.objects.get(scope=SERVER_SCOPE).revision == revision
+    plane.apply()
+    assert not Change.objects.exists()
 
 
 def test_a_domain_inherits_nothing_from_one_of_its_name(plane: MailInstance, console: Actor) -> None:
