@@ -8,7 +8,6 @@ are always read inside the store's lock, so an older state never overwrites a ne
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -39,8 +38,6 @@ from provisioning.settings_files import settings_files
 from provisioning.settling import apply_settings, prepare
 from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 ApplyChange = Callable[[Change, Outcome, str], None]

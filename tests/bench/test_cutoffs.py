@@ -124,7 +124,7 @@ def last_success(act: Callable[[], object]) -> float:
 
 
 def newcomer(instance: Instance, colleague: Account) -> Account:
-    """So many refused logins look like guessing: each round has an account of its own."""
+    """Each round has an account of its own: nothing that the one before left stands in its way."""
     assert colleague.domain is not None
     account = account_actions.add_account(
         domain=colleague.domain, localpart=f"nowa{next(_numbers)}", password=PASSWORD, by=Actor.console()
