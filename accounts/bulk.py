@@ -7,14 +7,10 @@ another system stands in password_hash. A row with neither gets a random passwor
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from django.contrib.auth.hashers import make_password
 from django.utils.translation import gettext as _
 
 from accounts.actions.bulk import ROWS_A_STATEMENT, NewAccount
@@ -24,9 +20,10 @@ from accounts.actor import Actor
 from accounts.addresses import account_localpart, parse_address
 from accounts.csvfile import BadFile, Columns, FileError, Row, read_rows
 from accounts.handing import is_handed_over as password_is_handed_over
+from accounts.hashing import Progress, hashed
 from accounts.models import Account, Alias, DeletedMailbox, Language
 from accounts.names import person_name
-from accounts.passwords import check_policy, imported_hash, normalise, random_password
+from accounts.passwords import check_policy, imported_hash, random_password
 from accounts.quotas import parse_quota_mb
 from audit import record as audit
 from domains.models import Domain
@@ -37,11 +34,7 @@ COLUMNS = Columns(
     required=frozenset({"address"}),
     optional=frozenset({"password", "password_hash", "name", "quota_mb", "language"}),
 )
-Progress = Callable[[int, int], None]
-
 MAX_AUDITED_DOMAINS = 20
-# Whoever looks at a page comes before a bulk file.
-HASHING_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +101,6 @@ def hash_passwords(rows: Sequence[CheckedRow], progress: Progress) -> Iterator[N
     """The accounts with stored passwords."""
     for row, encoded in zip(rows, hashed([row.password for row in rows], progress), strict=True):
         yield replace(row.account, password_hash=encoded) if encoded else row.account
-
-
-def hashed(passwords: Sequence[str], progress: Progress) -> Iterator[str]:
-    """Stored forms; "" of "". Argon2 releases the interpreter's lock, so threads use every core."""
-
-    def finished(password: str) -> str:
-        return make_password(normalise(password)) if password else ""
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count(), initializer=_step_aside) as pool:
-        for done, encoded in enumerate(pool.map(finished, passwords, chunksize=1), start=1):
-            progress(done, len(passwords))
-            yield encoded
-
-
-def _step_aside() -> None:
-    """This thread alone: Linux has a niceness of each."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 def completed(rows: list[Row], default_domain: str) -> list[Row]:

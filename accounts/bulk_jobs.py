@@ -27,6 +27,7 @@ from accounts.actions.bulk_aliases import add_aliases
 from accounts.actions.many import check_deletion, delete_accounts, set_passwords
 from accounts.actor import Actor
 from accounts.csvfile import FileError
+from accounts.hashing import hashed
 from accounts.models import Account, BulkJob
 from accounts.passwords import check_policy, random_password
 from accounts.querysets import BulkJobQuerySet
@@ -279,7 +280,7 @@ def _set_passwords(job: BulkJob, raw: bytes, by: Actor) -> None:
     passwords = [wanted["password"] or random_password() for _person in people]
     for person, password in zip(people, passwords, strict=True):
         check_policy(password, address=person.address, name=person.name)
-    encoded = dict(zip((person.pk for person in people), bulk.hashed(passwords, _Reporter(job)), strict=True))
+    encoded = dict(zip((person.pk for person in people), hashed(passwords, _Reporter(job)), strict=True))
     slips = [
         (person.address, person.name, password) for person, password in zip(people, passwords, strict=True)
     ]
