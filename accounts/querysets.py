@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.contrib.auth.base_user import BaseUserManager
-from django.db import models
+from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models.functions import Concat, StrIndex, Substr, Upper
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -23,6 +23,9 @@ Target = TypeVar("Target", bound=models.Model)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # 90 % of the quota and more; what is unlimited is never full. Also the condition of an index.
 ALMOST_FULL = Q(quota_bytes__gt=0, used_bytes__gte=F("quota_bytes") / 10 * 9)
+
+# Address and name as one text. PostgreSQL has an index of its parts, domain by domain (migration 0028).
+SEARCHED = Upper(Concat("address", Value("\n"), "name"))
 
 
 def _of_visible_accounts(actor: Actor, *, account: str, domain: str) -> Q:
@@ -77,10 +80,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Part of the address or the name, blind to case; % and _ mean themselves."""
         if not fragment:
             return self
-        wanted = Q(address__icontains=fragment)
+        wanted = Q()
         for spelling in spellings_of(fragment):
-            wanted |= Q(name__icontains=spelling)
-        return self.filter(wanted)
+            wanted |= Q(searched__contains=Upper(Value(spelling)))
+        return self.alias(searched=SEARCHED).filter(wanted)
 
 
 def leading_outside(targets: models.QuerySet[Target]) -> models.QuerySet[Target]:
@@ -95,10 +98,10 @@ def leading_outside(targets: models.QuerySet[Target]) -> models.QuerySet[Target]
 
 
 def spellings_of(fragment: str) -> list[str]:
-    """SQLite's LIKE knows the case of ASCII letters only: the usual spellings of the others are asked for
+    """SQLite knows the case of ASCII letters only: there the usual spellings of the others are asked for
     (CON-05).
     """
-    if fragment.isascii():
+    if fragment.isascii() or connection.vendor != "sqlite":
         return [fragment]
     return sorted({fragment, fragment.lower(), fragment.upper(), fragment.title()})
 

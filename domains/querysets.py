@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Q
 
+from domains.names import canonical_domain
+from qmailux_site.errors import ActionRefused
+
 if TYPE_CHECKING:
     from accounts.actor import Actor
     from domains.models import DkimKey, Domain, DomainAlias, IPAddress  # noqa: F401  # named as text below
@@ -33,8 +36,24 @@ class DomainQuerySet(models.QuerySet["Domain"]):
         return self.using_address(address) | self.filter(quarantine__address=address)
 
     def search(self, fragment: str) -> Self:
-        """Part of the name or of one of its alias names."""
-        return self.filter(Q(name__contains=fragment.lower())) if fragment else self
+        """Part of the name or of one of its alias names; a name of other letters in either spelling."""
+        if not fragment:
+            return self
+        from domains.models import DomainAlias
+
+        wanted = Q()
+        for spelling in {fragment.lower(), _as_stored(fragment)}:
+            wanted |= Q(name__contains=spelling)
+        named = self.model._default_manager.filter(wanted).order_by().values("pk")
+        through = DomainAlias.objects.filter(wanted).order_by().values("domain_id")
+        return self.filter(pk__in=named.union(through))
+
+
+def _as_stored(fragment: str) -> str:
+    try:
+        return canonical_domain(fragment)
+    except ActionRefused:
+        return fragment.lower()
 
 
 class DomainAliasQuerySet(models.QuerySet["DomainAlias"]):

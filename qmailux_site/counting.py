@@ -19,7 +19,7 @@ class Count:
     """number: for plural forms; shown with its groups, and with a + where there are more."""
 
     number: int
-    is_exact: bool
+    is_exact: bool = True
 
     def __str__(self) -> str:
         shown = number_format(self.number, use_l10n=True, force_grouping=True)
@@ -37,9 +37,9 @@ def count_of(rows: models.QuerySet[Any], *, kept: int = 0) -> Count:
     most = FEW_ROWS if kept > FEW_ROWS else COUNTED_ROWS
     counted = rows.order_by()[: most + 1].count()
     if counted <= most:
-        return Count(counted, is_exact=True)
+        return Count(counted)
     if kept > FEW_ROWS:
-        return Count(kept, is_exact=True)
+        return Count(kept)
     return Count(max(_estimate(rows), COUNTED_ROWS), is_exact=False)
 
 

@@ -88,11 +88,12 @@ class _Beyond(Func):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """previous, next: keys to go on from, empty where the list ends."""
+    """previous, next: keys to go on from, empty where the list ends. is_all: there are no other rows."""
 
     rows: list[Row]
     previous: str
     next: str
+    is_all: bool
 
 
 def slice_of(rows: QuerySet[Row], request: HttpRequest, order: Order) -> Slice[Row]:
@@ -110,6 +111,7 @@ def slice_of(rows: QuerySet[Row], request: HttpRequest, order: Order) -> Slice[R
         shown,
         previous=order.key_of(shown[0]) if shown and has_previous else "",
         next=order.key_of(shown[-1]) if shown and has_next else "",
+        is_all=not (key or has_more),
     )
 
 

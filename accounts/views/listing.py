@@ -12,7 +12,7 @@ from accounts.models import Alias
 from domains.models import Domain
 from domains.views import domain_of
 from provisioning.life import lives_of
-from qmailux_site.counting import count_of
+from qmailux_site.counting import Count, count_of
 from qmailux_site.csvexport import csv_response
 from qmailux_site.keyset import slice_of
 from qmailux_site.middleware import PanelRequest
@@ -28,10 +28,11 @@ def accounts(request: PanelRequest, name: str) -> HttpResponse:
     question = Question.of(request.GET)
     wanted = question.accounts(domain, request.actor)
     page = slice_of(wanted.select_related("usage"), request, question.order)
+    kept = 0 if question.is_narrowed else _kept_count(domain)
     lives = lives_of(domain.scope, [account.address for account in page.rows])
     values = {
         "domain": domain,
-        "found_count": count_of(wanted, kept=0 if question.is_narrowed else _kept_count(domain)),
+        "found_count": Count(len(page.rows)) if page.is_all else count_of(wanted, kept=kept),
         "page": page,
         "question": question,
         "filters": [(key, label) for key, (label, _narrow) in FILTERS.items()],
