@@ -118,9 +118,10 @@ def recount_changed() -> int:
     scopes = dict(changed.values_list("name", "revision")[:DOMAINS_A_RUN])
     domains = apps.get_model("domains", "Domain")._default_manager.filter(name__in=scopes)
     recount(list(domains.values_list("pk", flat=True)))
-    for name, revision in scopes.items():
+    for revision in set(scopes.values()):
         # A change since then has a higher revision, and the domain's turn comes again.
-        Scope.objects.filter(pk=name).update(counted_revision=revision)
+        names = [name for name, counted in scopes.items() if counted == revision]
+        Scope.objects.filter(pk__in=names).update(counted_revision=revision)
     if scopes:
         add_up()
     return len(scopes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 
 from accounts.models import Account, TakenAddress
 from audit.guard import take_off_guard
@@ -66,6 +67,11 @@ def write_csv(path: Path, domains: list[Domain], count: int, *, prefix: str) -> 
 def import_waits() -> bool:
     """Whether changes of many accounts are not applied yet; there may be single ones at any moment."""
     return Change.objects.filter(key_count__gt=SINGLE_CHANGE_KEYS).exists()
+
+
+def is_counted() -> bool:
+    """Whether every domain has its kept numbers: the workers count them in the background."""
+    return not Scope.objects.filter(revision__gt=F("counted_revision")).exists()
 
 
 def is_live() -> bool:

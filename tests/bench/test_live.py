@@ -119,6 +119,7 @@ def _take_over(running: Instance) -> None:
         cursor.execute("ANALYZE")
     running.manage("apply", "--all", "--confirm-deletions")
     wait_until(population.is_live, seconds=60)
+    wait_until(population.is_counted, seconds=600, what="the numbers of the domains")
 
 
 def _report(running: Instance, report: Report, taken: Samples, small: Samples, size: str) -> None:

@@ -25,6 +25,7 @@ from qmailux_site.pages import ROWS_A_PAGE
 from tests.bench import population
 from tests.bench.figures import Report, milliseconds, percentile, stopwatch
 from tests.conftest import PASSWORD
+from tests.mail.instance import wait_until
 from tests.mail.wire import client_context
 from tests.stack.instance import Instance
 
@@ -123,10 +124,10 @@ def test_many_domains_beside_few(running: Instance, crowd: tuple[Domain, Account
         "search of domains": "/domains/?q=d00077",
         "a domain's home": f"/domain/{domain.name}/",
     }
+    wait_until(population.is_counted, seconds=60, what="the numbers of the domains")
     few = {name: samples(look, path) for name, path in pages.items()}
-    added = population.add_domains(FEW_DOMAINS, DOMAINS, domain.node)
-    for start in range(0, len(added), 2000):
-        recount([each.pk for each in added[start : start + 2000]])
+    population.add_domains(FEW_DOMAINS, DOMAINS, domain.node)
+    wait_until(population.is_counted, seconds=600, what="the numbers of the domains")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     for name, path in pages.items():
