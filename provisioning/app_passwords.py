@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 
 from accounts.models import AppPassword
@@ -10,6 +10,7 @@ from accounts.passwords import to_dovecot
 from domains.models import Domain
 from provisioning.render.dovecot import AppPasswordRow, app_password_row
 from qmailux_site.errors import UnsafeValue
+from qmailux_site.streaming import streamed
 
 
 def app_password_rows(
@@ -29,11 +30,11 @@ def app_password_rows(
     return rows, broken
 
 
-def _stored(addresses: Iterable[str] | None) -> Iterator[tuple[str, str, str]]:
+def _stored(addresses: Iterable[str] | None) -> Iterable[tuple[str, str, str]]:
     stored = AppPassword.objects.filter(
         account__has_mailbox=True, account__domain__in=Domain.objects.hosted()
     ).order_by("account__address", "selector")
     if addresses is not None:
         stored = stored.filter(account__address__in=list(addresses))
     columns = stored.values_list("account__address", "selector", "password")
-    yield from columns.iterator(chunk_size=10_000)
+    return streamed(columns, names=addresses)

@@ -17,6 +17,7 @@ from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.node_programs.hijack_brake import SERVER
 from qmailux_site.errors import ActionRefused
+from qmailux_site.streaming import streamed
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _numbers(wanted: set[str] | None) -> dict[str, tuple[int | None, int | None]
     found: dict[str, tuple[int | None, int | None]] = {}
     if wanted is None or SERVER in wanted:
         found[SERVER] = (DEFAULTS["messages"], DEFAULTS["recipients"])
-    for row in rows.iterator(chunk_size=2000):
+    for row in streamed(rows, names=wanted):
         if row.account or row.domain:
             found[row.account.address if row.account else str(row.domain)] = (row.messages, row.recipients)
         elif SERVER in found:

@@ -8,6 +8,7 @@ from domains.models import DkimKey, DomainAlias
 from provisioning.dkimstore import DkimRow
 from provisioning.render.quoting import map_key
 from qmailux_site.errors import UnsafeValue
+from qmailux_site.streaming import streamed
 
 
 def dkim_rows(names: Iterable[str] | None = None) -> tuple[list[DkimRow], dict[str, str]]:
@@ -26,7 +27,7 @@ def dkim_rows(names: Iterable[str] | None = None) -> tuple[list[DkimRow], dict[s
         alias_names.setdefault(pk, []).append(name)
     rows: list[DkimRow] = []
     broken: dict[str, str] = {}
-    for key in keys.order_by("domain__name").iterator(chunk_size=2000):
+    for key in streamed(keys.order_by("domain__name"), names=names):
         for name in (key.domain.name, *alias_names.get(key.domain_id, ())):
             try:
                 rows.append((map_key(name), map_key(key.selector), key.domain.name, key.private_key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.db.models import Prefetch
 from django.utils import timezone
@@ -17,6 +17,7 @@ from provisioning.hosts.base import Row
 from provisioning.render.files import RenderedFile
 from provisioning.render.sieve import Answer, Condition, Notify, Rule, panel_script
 from qmailux_site.errors import UnsafeValue
+from qmailux_site.streaming import streamed
 
 # An autoresponder remembers thousands; only those who were forgotten matter here.
 _FORGOTTEN = Prefetch("autoresponder__answered", AnsweredSender.objects.filter(times_forgotten__gt=0))
@@ -43,7 +44,7 @@ def script_rows(addresses: Iterable[str] | None = None) -> tuple[list[Row], dict
     return rows, broken
 
 
-def _accounts(addresses: Iterable[str] | None) -> Iterator[Account]:
+def _accounts(addresses: Iterable[str] | None) -> Iterable[Account]:
     these = Account.objects.order_by()
     if addresses is not None:
         these = these.filter(address__in=list(addresses))
@@ -61,7 +62,7 @@ def _accounts(addresses: Iterable[str] | None) -> Iterator[Account]:
     stored = Account.objects.filter(pk__in=wanted, has_mailbox=True, domain__in=Domain.objects.hosted())
     stored = stored.select_related("forwarding", "autoresponder", "notification", "departure")
     related = ("forwarding__targets", "alias_targets__alias", "domain__domain_aliases", _FORGOTTEN, _RULES)
-    return stored.prefetch_related(*related).iterator(chunk_size=2000)
+    return streamed(stored.prefetch_related(*related), names=addresses)
 
 
 def _script(account: Account) -> RenderedFile | None:

@@ -14,6 +14,7 @@ from accounts.sending import SendingLimit, SendingUse
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.node_programs.sending_limits import EVERY_ACCOUNT, SERVER
+from qmailux_site.streaming import streamed
 
 SendingRow = tuple[str, int | None, int | None, int | None, int | None]
 _NAMES_OF_LEVELS = {SendingLimit.Level.SERVER: SERVER, SendingLimit.Level.EVERY_ACCOUNT: EVERY_ACCOUNT}
@@ -36,7 +37,7 @@ def sending_rows(names: Iterable[str] | None = None) -> list[SendingRow]:
             limit.recipients_hour,
             limit.recipients_day,
         )
-        for limit in limits.iterator(chunk_size=2000)
+        for limit in streamed(limits, names=names)
     ]
 
 

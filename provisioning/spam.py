@@ -18,6 +18,7 @@ from provisioning.render import spamassassin
 from provisioning.render.dovecot import SpamRow, spam_row
 from provisioning.render.spamassassin import SpamWishes, list_name
 from qmailux_site.errors import UnsafeValue
+from qmailux_site.streaming import streamed
 
 FOLDER = "spamassassin"
 PREFERENCES = "user_prefs"
@@ -119,7 +120,7 @@ def _domain_path(name: str) -> str:
     return f"{FOLDER}/domains/{name}.cf"
 
 
-def _accounts(names: list[str] | None) -> Iterator[Account]:
+def _accounts(names: list[str] | None) -> Iterable[Account]:
     """Those that wish something, or whose domain does."""
     these = (
         Account.objects.order_by() if names is None else Account.objects.order_by().filter(address__in=names)
@@ -129,10 +130,10 @@ def _accounts(names: list[str] | None) -> Iterator[Account]:
     wishing = own.union(these.filter(domain__spam_preference__isnull=False).values("pk"))
     stored = Account.objects.filter(pk__in=wishing, has_mailbox=True, domain__in=Domain.objects.hosted())
     stored = stored.select_related("spam_preference", "domain__spam_preference")
-    return stored.prefetch_related("spam_preference__entries").iterator(chunk_size=2000)
+    return streamed(stored.prefetch_related("spam_preference__entries"), names=names)
 
 
-def _preferences(names: Iterable[str] | None) -> Iterator[SpamPreference]:
+def _preferences(names: Iterable[str] | None) -> Iterable[SpamPreference]:
     hosted = Domain.objects.hosted()
     stored = SpamPreference.objects.filter(
         Q(domain__in=hosted) | Q(account__domain__in=hosted, account__has_mailbox=True)
@@ -141,7 +142,7 @@ def _preferences(names: Iterable[str] | None) -> Iterator[SpamPreference]:
         wanted = list(names)
         stored = stored.filter(Q(domain__name__in=wanted) | Q(account__address__in=wanted))
     stored = stored.select_related("domain", "account").prefetch_related("entries")
-    return stored.order_by("pk").iterator(chunk_size=2000)
+    return streamed(stored.order_by("pk"), names=names)
 
 
 def _name_of(preference: SpamPreference) -> str:
