@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext, override, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from accounts.actor import Actor
 from accounts.growth import days_until_full
-from accounts.models import Account
+from accounts.models import Account, State
 from accounts.querysets import AccountQuerySet
 from domains.models import Domain
 from qmailux_site.keyset import Order
@@ -54,7 +54,7 @@ DEFINITIONS = [
         _("Every target lies on this server. The catch-all and the names of the domain count apart."),
     ),
 ]
-EXPORT_HEADING = ("address", "name", "used_bytes", "quota_bytes", "state", "last_login", "language")
+MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +118,35 @@ def with_forecast(accounts: Iterable[Account]) -> Iterator[tuple[Account, int | 
         yield account, days_until_full(usage, account.quota_bytes, today) if usage else None
 
 
-def export_rows(accounts: AccountQuerySet) -> Iterator[tuple[object, ...]]:
+def export_heading() -> tuple[str, ...]:
+    """For people, in their language; programs ask `manage.py account list --json`."""
+    return (
+        gettext("Address"),
+        gettext("Name"),
+        gettext("Used, MB"),
+        gettext("Quota, MB"),
+        gettext("State"),
+        gettext("Last login"),
+        gettext("Language"),
+    )
+
+
+def export_rows(accounts: AccountQuerySet, domain: Domain, language: str) -> Iterator[tuple[object, ...]]:
+    """language: that of the reader; a file is sent when the request is over, and its language with it."""
     for account in accounts.order_by("localpart").iterator(chunk_size=2000):
-        seen = account.logged_in_at.isoformat() if account.has_logged_in else ""
-        yield (
-            account.address,
-            account.name,
-            account.used_bytes,
-            account.quota_bytes,
-            account.state,
-            seen,
-            account.language,
-        )
+        with override(language):
+            yield _exported(account, domain)
+
+
+def _exported(account: Account, domain: Domain) -> tuple[object, ...]:
+    """Whole numbers, rounded up, and times without a zone: every spreadsheet takes them for what they are."""
+    seen = timezone.localtime(account.logged_in_at)
+    return (
+        account.address,
+        account.name,
+        -(-account.used_bytes // MEGABYTE),
+        -(-account.quota_bytes // MEGABYTE) or gettext("unlimited"),
+        State.LOCKED.label if account.is_locked or domain.is_locked else State.ACTIVE.label,
+        f"{seen:%Y-%m-%d %H:%M}" if account.has_logged_in else gettext("never"),
+        account.get_language_display(),
+    )

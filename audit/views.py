@@ -33,7 +33,7 @@ def activity(request: PanelRequest) -> HttpResponse:
 
 @login_required
 def activity_export(request: PanelRequest) -> HttpResponseBase:
-    """In the words of the page; what the server's and a domain's say is for programs too."""
+    """In the words of the page; what the server's says is for programs too."""
     return _export(request, _own(request), "activity", page="activity", is_plain=True)
 
 
@@ -48,7 +48,14 @@ def domain_audit(request: PanelRequest, name: str) -> HttpResponse:
 @login_required
 def domain_audit_export(request: PanelRequest, name: str) -> HttpResponseBase:
     domain = domain_of(request, name)
-    return _export(request, _of_domain(request, domain), domain.name, page="domain-audit", name=domain.name)
+    return _export(
+        request,
+        _of_domain(request, domain),
+        domain.name,
+        page="domain-audit",
+        is_plain=True,
+        name=domain.name,
+    )
 
 
 @superadmin_required

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_POST
 from accounts import actions, bulk_jobs
 from accounts.act_forms import ACTS, act_form, question_of
 from accounts.forms import add_refusal
-from accounts.listing import EXPORT_HEADING, Question, export_rows
+from accounts.listing import Question
 from accounts.models import Account
 from accounts.passwords import check_policy
 from accounts.querysets import AccountQuerySet
+from accounts.views.listing import csv_of
 from domains.models import Domain
 from domains.views import domain_of
-from qmailux_site.csvexport import csv_response
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 
@@ -45,7 +45,7 @@ def accounts_act(request: PanelRequest, name: str) -> HttpResponseBase:
         raise PermissionDenied
     people = _chosen(request, domain)
     if act == "export":
-        return csv_response(f"accounts-{domain.name}.csv", EXPORT_HEADING, export_rows(people))
+        return csv_of(people, domain)
     chosen = list(people.order_by("localpart").values_list("pk", flat=True))
     if not chosen:
         messages.error(request, _("No account is chosen: tick some in the list first."))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import get_language
 
 from accounts.act_forms import acts_for
-from accounts.listing import DEFINITIONS, EXPORT_HEADING, FILTERS, Question, export_rows, with_forecast
+from accounts.listing import DEFINITIONS, FILTERS, Question, export_heading, export_rows, with_forecast
 from accounts.models import Alias
+from accounts.querysets import AccountQuerySet
 from domains.models import Domain
 from domains.views import domain_of
 from provisioning.life import lives_of
@@ -50,7 +52,13 @@ def accounts_export(request: PanelRequest, name: str) -> HttpResponseBase:
     """What the list shows, all of it."""
     domain = domain_of(request, name)
     accounts = Question.of(request.GET).accounts(domain, request.actor)
-    return csv_response(f"accounts-{domain.name}.csv", EXPORT_HEADING, export_rows(accounts))
+    return csv_of(accounts, domain)
+
+
+def csv_of(accounts: AccountQuerySet, domain: Domain) -> HttpResponseBase:
+    """For a spreadsheet, in words of the reader."""
+    rows = export_rows(accounts, domain, get_language() or "en")
+    return csv_response(f"accounts-{domain.name}.csv", export_heading(), rows)
 
 
 def _kept_count(domain: Domain) -> int:

@@ -53,9 +53,9 @@ def exported(client: Client, path: str) -> list[dict[str, str]]:
 def test_event_names_person_role_object_change_and_address(pola: Account, ala: Account) -> None:
     actions.edit_account(ala, name="Alicja", by=by(pola))
     row = exported(logged_in(pola), "/domain/firma.test/audit/export.csv?action=account.edited")[-1]
-    assert (row["person"], row["role"], row["object"]) == ("pola@firma.test", "postmaster", "ala@firma.test")
-    assert row["from"] == "192.0.2.7"
-    assert json.loads(row["details"]) == {"before": ["name=Ala Żak"], "after": ["name=Alicja"]}
+    assert (row["Kto"], row["Obiekt"], row["Adres"]) == ("pola@firma.test", "ala@firma.test", "192.0.2.7")
+    assert row["Rola"] == "postmaster"
+    assert row["Dane"] == "przed: nazwa: Ala Żak; po: nazwa: Alicja"
 
 
 def test_everybody_sees_only_what_is_theirs(
