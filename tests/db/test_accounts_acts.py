@@ -139,7 +139,7 @@ def test_own_password_is_judged_before_anything_is_done(client: Client, pair: li
 def test_export_is_the_selection_alone(client: Client, pair: list[Account]) -> None:
     answer = client.post(ACT, {"act": "export", "chosen": [pair[1].pk]})
     text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
-    assert [row["Adres"] for row in csv.DictReader(io.StringIO(text))] == ["beata@firma.test"]
+    assert [row["Address"] for row in csv.DictReader(io.StringIO(text))] == ["beata@firma.test"]
 
 
 def test_everything_that_the_list_shows(client: Client, pair: list[Account], console: Actor) -> None:
