@@ -35,7 +35,7 @@ from provisioning.render.postfix import MAPS
 from provisioning.server_lock import take_over_lift
 from provisioning.sessions import EVERYBODY, cut_plaintext, kick
 from provisioning.settings_files import settings_files
-from provisioning.settling import apply_settings, prepare
+from provisioning.settling import prepare, settings_applied
 from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
@@ -89,8 +89,7 @@ class Applier:
         outcome = Outcome()
         try:
             prepare(self.host, self.layout)
-            apply_settings(self.host, self.layout, outcome.files)
-            with without_garbage_collector():
+            with settings_applied(self.host, self.layout, outcome.files), without_garbage_collector():
                 self._apply_all_entries(outcome, confirm_deletions=confirm_deletions)
         except QmailuxError as error:
             record_run(self.node, started, outcome, trigger, error)
@@ -168,8 +167,10 @@ class Applier:
             self._apply_keys(keys, part)
 
     def _apply_settings(self, change: Change, outcome: Outcome, trigger: str) -> None:
-        with self._accounted([change], outcome, trigger) as part:
-            apply_settings(self.host, self.layout, part.files)
+        with (
+            self._accounted([change], outcome, trigger) as part,
+            settings_applied(self.host, self.layout, part.files),
+        ):
             self._apply_keys(set(server_keys(self.layout.hostname)), part)
 
     def _apply_bulk(self, change: Change, outcome: Outcome, trigger: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from provisioning.activate import activate
 from provisioning.authority import ensure_certificate, ensure_host_certificate
@@ -18,6 +21,7 @@ from provisioning.settings_files import daemons_by_name, mail_plane, settings_fi
 from provisioning.stores import open_store
 
 POSTFIX_MAIN = "etc/postfix/main.cf"
+SLOW_DAEMON = "spamd"
 
 
 def prepare(host: Host, layout: Layout) -> None:
@@ -33,29 +37,46 @@ def prepare(host: Host, layout: Layout) -> None:
     host.create_rows(SCHEMA, SCHEMA_VERSION)
 
 
-def apply_settings(host: Host, layout: Layout, written: list[str]) -> None:
+@contextmanager
+def settings_applied(host: Host, layout: Layout, written: list[str]) -> Iterator[None]:
     """One daemon after another; `written` grows by the files of each that is done. A failure leaves the old
-    files of that daemon and of those after it (raises CommandFailed). Every map exists then: Postfix defers
+    files of that daemon and of those after it (raises CommandFailed). Inside every map exists: Postfix defers
     all mail when one is missing.
+
+    SpamAssassin looks at its own settings for a second, on one core: what is done inside is done beside that,
+    and its failure is raised at the end.
     """
-    with host.lock("settings"):
+    with host.lock("settings"), ThreadPoolExecutor(max_workers=1) as beside:
         known = daemons_by_name(layout)
         # Its tables are part of the signer's config test.
         open_store(host, layout, "dkim").create()
         _settle_certificates(host, layout)
-        wanted = settings_files(layout)
-        for name in dict.fromkeys(file.daemon for file in wanted):
-            files = [file for file in wanted if file.daemon == name and host.read(file.path) != file.content]
-            if files:
-                was_stopped = _stops_outgoing_mail(host)
-                activate(host, layout, known.get(name), files)
-                written += [file.path for file in files]
-                if was_stopped and not _stops_outgoing_mail(host):
-                    host.run(["postqueue", "-c", str(layout.etc / "postfix"), "-f"], check=False)
+        changed = _changed(host, settings_files(layout))
+        slow_files = changed.pop(SLOW_DAEMON, [])
+        slow = beside.submit(activate, host, layout, known[SLOW_DAEMON], slow_files) if slow_files else None
+        for name, files in changed.items():
+            was_stopped = _stops_outgoing_mail(host)
+            activate(host, layout, known.get(name), files)
+            written += [file.path for file in files]
+            if was_stopped and not _stops_outgoing_mail(host):
+                host.run(["postqueue", "-c", str(layout.etc / "postfix"), "-f"], check=False)
         for name in MAPS:
             open_store(host, layout, name).create()
         build_sni_map(host, layout, mail_plane(layout))
         forget_deleted(layout)
+        yield
+        if slow is not None:
+            slow.result()
+            written += [file.path for file in slow_files]
+
+
+def _changed(host: Host, wanted: Iterable[RenderedFile]) -> dict[str, list[RenderedFile]]:
+    """By daemon, in their order: the files that are not on the machine as they should be."""
+    found: dict[str, list[RenderedFile]] = {}
+    for file in wanted:
+        if host.read(file.path) != file.content:
+            found.setdefault(file.daemon, []).append(file)
+    return found
 
 
 def _settle_certificates(host: Host, layout: Layout) -> None:
