@@ -29,7 +29,7 @@ from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.models import Change, Node, Scope
 from provisioning.plan import StoreDiff, diff_of_all, diff_of_keys, refuse_mass_deletion
-from provisioning.querysets import KEYS_A_BATCH, ChangeQuerySet
+from provisioning.querysets import KEYS_A_BATCH
 from provisioning.reading import Reading
 from provisioning.render.postfix import MAPS
 from provisioning.server_lock import take_over_lift
@@ -40,7 +40,6 @@ from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, S
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 Progress = Callable[[str, int, int], None]
-ApplyChange = Callable[[Change, Outcome, str], None]
 # The server's own mailbox sends nothing; the mail of a locked server waits of itself.
 NEVER_HELD = (SERVER_MAILBOX, EVERYBODY)
 LOWEST_FREE_BYTES = 20 * 1024 * 1024
@@ -66,13 +65,10 @@ class Applier:
         take_over_lift(self.host)
         outcome = Outcome()
         failed = self._drain_small(outcome, trigger)
-        with self.host.lock("lane-settings"):
-            waiting = Change.objects.settings(self.node)
-            failed = self._each_once(waiting, self._apply_settings, outcome, trigger) or failed
+        failed = self._drain_settings(outcome, trigger) or failed
         with self.host.lock("lane-bulk", wait=False) as free:
             if free:
-                waiting = Change.objects.bulk(self.node)
-                failed = self._each_once(waiting, self._apply_bulk, outcome, trigger) or failed
+                failed = self._drain_bulk(outcome, trigger) or failed
         if failed is not None:
             raise failed
         return outcome
@@ -146,16 +142,28 @@ class Applier:
                 failed = error
         return failed
 
-    def _each_once(
-        self, waiting: ChangeQuerySet, apply: ApplyChange, outcome: Outcome, trigger: str
-    ) -> QmailuxError | None:
+    def _drain_settings(self, outcome: Outcome, trigger: str) -> QmailuxError | None:
+        """All that wait are one rendering. Those that fail stay in the outbox."""
+        failed: QmailuxError | None = None
+        tried: set[int] = set()
+        with self.host.lock("lane-settings"):
+            while changes := list(Change.objects.settings(self.node).exclude(pk__in=tried)):
+                tried.update(change.pk for change in changes)
+                try:
+                    self._apply_settings(changes, outcome, trigger)
+                except QmailuxError as error:
+                    note_failure(self.node, changes, error, trigger)
+                    failed = error
+        return failed
+
+    def _drain_bulk(self, outcome: Outcome, trigger: str) -> QmailuxError | None:
         """The oldest first, until none is left. One that fails stays, and does not hold up the others."""
         failed: QmailuxError | None = None
         tried: list[int] = []
-        while change := waiting.exclude(pk__in=tried).order_by("id").first():
+        while change := Change.objects.bulk(self.node).exclude(pk__in=tried).order_by("id").first():
             tried.append(change.pk)
             try:
-                apply(change, outcome, trigger)
+                self._apply_bulk(change, outcome, trigger)
             except QmailuxError as error:
                 note_failure(self.node, [change], error, trigger)
                 failed = error
@@ -166,9 +174,9 @@ class Applier:
         with self._accounted(changes, outcome, trigger) as part:
             self._apply_keys(keys, part)
 
-    def _apply_settings(self, change: Change, outcome: Outcome, trigger: str) -> None:
+    def _apply_settings(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
         with (
-            self._accounted([change], outcome, trigger) as part,
+            self._accounted(changes, outcome, trigger) as part,
             settings_applied(self.host, self.layout, part.files),
         ):
             self._apply_keys(set(server_keys(self.layout.hostname)), part)

@@ -18,10 +18,12 @@ from accounts.actor import Actor
 from accounts.models import Account
 from domains import actions as domain_actions
 from domains.models import Domain
-from provisioning import activate, outbox
+from provisioning import activate, outbox, settling
+from provisioning.layout import Layout
 from provisioning.life import life_of
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Scope
 from provisioning.render.files import RenderedFile
+from provisioning.settings_files import settings_files
 from provisioning.stores import open_store
 from qmailux_site.errors import ApplyIncomplete, ApplyRefused, CommandFailed, HostError, QmailuxError
 from tests.conftest import PASSWORD
@@ -129,6 +131,24 @@ def test_settings_wait_for_no_bulk_work(plane: MailInstance, firma: Domain, cons
     assert AppliedRevision.objects.get(scope=SERVER_SCOPE).revision == revision
     plane.apply()
     assert not Change.objects.exists()
+
+
+def test_settings_that_wait_together_are_one_rendering(
+    plane: MailInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane.apply()
+    rendered: list[str] = []
+
+    def noted(layout: Layout) -> list[RenderedFile]:
+        rendered.append(layout.hostname)
+        return settings_files(layout)
+
+    monkeypatch.setattr(settling, "settings_files", noted)
+    revisions = [outbox.record_settings() for _change in range(3)]
+    plane.apply()
+    assert len(rendered) == 1
+    assert not Change.objects.exists()
+    assert AppliedRevision.objects.get(scope=SERVER_SCOPE).revision == revisions[-1]
 
 
 def test_a_domain_inherits_nothing_from_one_of_its_name(plane: MailInstance, console: Actor) -> None:
