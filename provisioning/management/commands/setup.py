@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     help = "Make the local node and the first superadmin; its password is printed once."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # The broker starts later, and what it cannot be told now is applied before the daemons start.
+        logging.getLogger("qmailux_site.broker").setLevel(logging.ERROR)
         with transaction.atomic():
             Node.objects.get_or_create(name="local", defaults={"kind": Node.Kind.LOCAL})
             if not Scope.objects.filter(name=SERVER_SCOPE).exists():
