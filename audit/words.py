@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
-from domains.names import display_domain
+from audit.details import details_of
 
 if TYPE_CHECKING:
     from audit.models import AuditEvent
@@ -152,33 +150,6 @@ ROLES = {
     "auditor": gettext_lazy("auditor"),
     "user": gettext_lazy("user"),
 }
-_DETAILS = {
-    "accounts": gettext_lazy("accounts"),
-    "address": gettext_lazy("network address"),
-    "after": gettext_lazy("after"),
-    "before": gettext_lazy("before"),
-    "colleague": gettext_lazy("colleague"),
-    "count": gettext_lazy("number"),
-    "deletes_account": gettext_lazy("the account is deleted then"),
-    "domain": pgettext_lazy("one", "domain"),
-    "faults": gettext_lazy("faults"),
-    "foreign_domains": gettext_lazy("domains of others"),
-    "is_on": gettext_lazy("on"),
-    "fingerprint": gettext_lazy("fingerprint"),
-    "is_superuser": gettext_lazy("superadmin"),
-    "keeps_copy": gettext_lazy("keeps a copy"),
-    "kind": gettext_lazy("kind"),
-    "language": gettext_lazy("language"),
-    "limit": gettext_lazy("limit"),
-    "mode": gettext_lazy("incoming mail"),
-    "name": gettext_lazy("name"),
-    "quota_bytes": gettext_lazy("quota in bytes"),
-    "reason": gettext_lazy("reason"),
-    "starts": gettext_lazy("starts"),
-    "targets": gettext_lazy("targets"),
-    "webhook": gettext_lazy("webhook"),
-    "way": gettext_lazy("way"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +163,7 @@ class Told:
 
 
 def told(event: AuditEvent) -> Told:
-    return Told(event, action_in_words(event.action), role_in_words(event), list(_details_of(event)))
+    return Told(event, action_in_words(event.action), role_in_words(event), list(details_of(event.details)))
 
 
 def action_in_words(action: str) -> str:
@@ -201,30 +172,3 @@ def action_in_words(action: str) -> str:
 
 def role_in_words(event: AuditEvent) -> str:
     return str(ROLES.get(event.role, event.role))
-
-
-def _details_of(event: AuditEvent) -> Iterator[tuple[str, str]]:
-    """What was there before stands before what came after."""
-    for name, value in sorted(event.details.items(), key=lambda item: (item[0] == "after", item[0])):
-        if value not in ("", None, []):
-            yield str(_DETAILS.get(name, name)), _plain(value)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list):
-        return ", ".join(_part(str(part)) for part in value)
-    return _readable(str(value))
-
-
-def _part(text: str) -> str:
-    """One of several; a setting such as "language=pl" by its word."""
-    name, _equals, value = text.partition("=")
-    return f"{_DETAILS[name]}: {_readable(value)}" if value and name in _DETAILS else _readable(text)
-
-
-def _readable(text: str) -> str:
-    """An address with its domain as people write it."""
-    localpart, at, domain = text.rpartition("@")
-    return f"{localpart}@{display_domain(domain)}" if at and " " not in domain else text

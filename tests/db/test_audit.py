@@ -237,7 +237,7 @@ def test_command_lists_and_exports(pola: Account, ala: Account) -> None:
         run("list", "--limit", "0")
 
 
-@pytest.mark.parametrize(("language", "words"), [("pl", "język: en"), ("en", "language: en")])
+@pytest.mark.parametrize(("language", "words"), [("pl", "język: angielski"), ("en", "language: English")])
 def test_a_changed_setting_is_told_by_its_word(ala: Account, language: str, words: str) -> None:
     actions.edit_account(ala, language="pl", by=Actor(real=ala, channel="panel"))
     actions.edit_account(ala, language="en", by=Actor(real=ala, channel="panel"))
