@@ -24,6 +24,7 @@ from alarms.actions import clear_alarm, raise_alarm, settle_alarms
 from alarms.models import AlarmMessage
 from alarms.tasks import tell
 from antispam.models import UpdateRun
+from domains.sealing_actions import seal_clear_secrets
 from enforcement.models import Certificate
 from provisioning import acme, handover, inspection, outbox, queue_desk, recovery, updates
 from provisioning.alarm_mail import send_by_mail, send_texts_by_mail
@@ -125,7 +126,11 @@ def node_hand_over_all() -> None:
 
 @shared_task(name="provisioning.tasks.node_sweep")
 def node_sweep() -> None:
-    """Apply and answer what a dead broker or worker left behind."""
+    """Apply and answer what a dead broker or worker left behind, and seal what an older version did not."""
+    try:
+        seal_clear_secrets()
+    except QmailuxError as error:
+        log.warning("secrets not sealed: %s", error)
     for pk in FilterTrial.objects.filter(done_at=None).values_list("pk", flat=True):
         node_try_filters(pk)
     for pk in SessionEnd.objects.values_list("pk", flat=True):

@@ -71,7 +71,11 @@ class ApplyRefused(QmailuxError):
 
 
 class ApplyIncomplete(QmailuxError):
-    """Some object cannot be rendered; everything else has been applied."""
+    """Some object cannot be rendered, or its secret not opened; everything else has been applied."""
+
+
+class CannotOpen(QmailuxError):
+    """A sealed secret does not open here; the text says why."""
 
 
 class SetupError(QmailuxError):
