@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from provisioning.plan import StoreDiff
 from provisioning.values import Sealed, Value
-from qmailux_site.errors import CannotOpen
+from qmailux_site.errors import CannotOpen, KeyMissing
 from qmailux_site.sealing import Opener, Purpose
 
 NAMES = {"dkim": "the DKIM key", "smarthost": "the smarthost's password"}
@@ -35,9 +35,12 @@ def _opened(value: Sealed, opener: Opener) -> Sealed:
         return value
     try:
         return replace(value, secret=opener.open(value.box, purpose=value.purpose))
+    except KeyMissing as error:
+        way = f"put that key back from the backup, or {_remedy(value.purpose)}"
+        raise CannotOpen(f"{NAMES[value.purpose[0]]} is {error}: {way}") from None
     except CannotOpen as error:
         raise CannotOpen(f"{NAMES[value.purpose[0]]} is {error}: {_remedy(value.purpose)}") from None
 
 
 def _remedy(purpose: Purpose) -> str:
-    return f"put that key back from the backup, or {REMEDIES[purpose[0]]} {purpose[1] or '--server'}"
+    return f"{REMEDIES[purpose[0]]} {purpose[1] or '--server'}"

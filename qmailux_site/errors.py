@@ -78,5 +78,9 @@ class CannotOpen(QmailuxError):
     """A sealed secret does not open here; the text says why."""
 
 
+class KeyMissing(CannotOpen):
+    """The key that it is sealed with is not here."""
+
+
 class SetupError(QmailuxError):
     """The instance cannot be set up or started; the text says what to do."""

@@ -15,7 +15,7 @@ from django.conf import settings
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from qmailux_site.errors import CannotOpen, SetupError
+from qmailux_site.errors import CannotOpen, KeyMissing, SetupError
 
 # Such as ("dkim", domain, selector).
 Purpose = tuple[str, ...]
@@ -69,7 +69,7 @@ class Opener:
             path = self._folder / wanted
             # The id comes from the database: it names a file of the folder, and no other.
             if wanted not in key_ids(self._folder):
-                raise CannotOpen(f"sealed with the key {wanted}, which is not in {self._folder}")
+                raise KeyMissing(f"sealed with the key {wanted}, which is not in {self._folder}")
             self._boxes[wanted] = SealedBox(PrivateKey(path.read_bytes()))
         return self._boxes[wanted]
 

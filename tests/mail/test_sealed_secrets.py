@@ -217,7 +217,7 @@ def test_a_seal_that_is_moved_to_another_server_gives_it_no_password(
     set_smarthost(beta, to=HOST, user="alfa-user", password="x", by=console)
     sealed = SmarthostRow.objects.get(domain=alfa).sealed_password
     SmarthostRow.objects.filter(domain=beta).update(sealed_password=sealed)
-    with pytest.raises(ApplyIncomplete, match="sealed for something else"):
+    with pytest.raises(ApplyIncomplete, match="sealed for something else: set it anew"):
         plane.apply()
     _sends(wire, ola, "kto5@remote1.example")
     wait_until(lambda: "local data error" in plane.waiting(), what="the mail that waits")
