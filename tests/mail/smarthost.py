@@ -56,7 +56,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.smarthost = cast(_Server, self.server).smarthost
         self.login, self.sender, self.is_encrypted = "", "", False
-        if self.server.server_address[1] == self.smarthost.wrapped_port:
+        if self.connection.getsockname()[1] == self.smarthost.wrapped_port:
             self._begin_tls()
         self._say("220 smarthost.example ESMTP")
         while line := self.rfile.readline(4096).decode("utf-8", "replace").strip():

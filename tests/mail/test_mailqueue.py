@@ -19,7 +19,6 @@ from accounts.models import Account
 from audit.models import AuditEvent
 from domains import actions as domain_actions
 from domains.models import Domain
-from enforcement.actions import lock_server, unlock_server
 from provisioning.mailqueue import QueuedMessage, QueueFilter, find, order, read_queue, with_envelopes
 from provisioning.models import QueueRequest
 from provisioning.queue_desk import answer, ask, asker_of
@@ -386,38 +385,6 @@ def test_queue_page_lists_asks_and_deletes_a_whole_group(
     assert "3 messages are deleted." in done.content.decode()
     assert [message.sender for message in queue(plane)] == [ewa.address]
     assert not QueueRequest.objects.exists()
-
-
-@pytest.mark.usefixtures("worker", "plain_static")
-def test_queue_page_says_that_a_locked_server_holds_mail_back(
-    plane: MailInstance,
-    wire: Wire,
-    world: World,
-    people: tuple[Account, Account],
-    root: Account,
-    console: Actor,
-) -> None:
-    jan, _ewa = people
-    (waiting,) = leave_waiting(plane, wire, world, jan, "a@remote1.example")
-    lock_server(reason="Wyciek", by=console)
-    plane.apply()
-    client = logged_in(root)
-    for flush, reason in ((False, "deferred transport"), (True, "client TLS configuration problem")):
-        if flush:
-            plane.flush()
-        else:
-            order(plane.host, plane.layout, "flush", [waiting])
-        wait_until(lambda reason=reason: reason in plane.waiting(), what=reason)
-        for page in ("/server/queue/", f"/server/queue/{waiting.queue_id}/"):
-            shown = client.get(page).content.decode()
-            assert '<span class="why">lock of the whole server: no mail leaves</span>' in shown
-        client.cookies["django_language"] = "pl"
-        shown = client.get("/server/queue/").content.decode()
-        assert '<span class="why">blokada całego serwera: poczta nie wychodzi</span>' in shown
-        assert reason not in shown
-        client.cookies["django_language"] = "en"
-    unlock_server(by=console)
-    plane.apply()
 
 
 @pytest.mark.usefixtures("worker", "plain_static")
