@@ -15,7 +15,7 @@ from provisioning.models import SERVER_SCOPE
 from qmailux_site.errors import ActionRefused
 from qmailux_site.sealing import seal
 
-# SMTP with TLS from the first byte: Postfix would need a service of another kind.
+# SMTP with TLS from the first byte.
 WRAPPED_PORT = 465
 
 
@@ -23,15 +23,16 @@ WRAPPED_PORT = 465
 def set_smarthost(domain: Domain | None, *, to: str, user: str, password: str, by: Actor) -> Smarthost:
     """Mail from the domain (None: from every domain without one of its own) leaves by that server.
 
-    to: its name or IP address, with ":port" where that is not 587. It must offer STARTTLS: else mail waits.
+    to: its name or IP address, with ":port" where that is not 587. It must offer STARTTLS, on port 465 TLS
+    from the first byte: else mail waits.
     user: empty where it wants no login. password: empty keeps the one that is set for the same server and
     user. Refused for this server itself.
     """
     by.must_be_superadmin()
     fresh = None if domain is None else locked_domain(domain)
     host, port = other_server(to, port=SUBMISSION_PORT)
-    if port == WRAPPED_PORT:
-        raise ActionRefused("to", _("Port 465 is not supported: name the one with STARTTLS, mostly 587."))
+    if port == WRAPPED_PORT and not user.strip():
+        raise ActionRefused("user", _("Port 465 is for logins: enter a user name, or name another port."))
     before = Smarthost.objects.select_for_update().filter(domain=fresh).first()
     row = Smarthost(domain=fresh, pk=before.pk if before else None, host=host, port=port, user=user.strip())
     _refuse_unusable(row, password)

@@ -30,7 +30,7 @@ def alfa(node: Node, console: Actor) -> Domain:
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [
-        ("to", {"to": f"{HOST}:465"}),
+        ("user", {"to": f"{HOST}:465", "user": "", "password": ""}),
         ("to", {"to": "nie ma"}),
         ("user", {"user": "a:b"}),
         ("user", {"user": ""}),
