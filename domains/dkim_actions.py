@@ -39,7 +39,7 @@ def add_key(domain: Domain, *, by: Actor) -> DkimKey:
     """
     by.must_manage(domain)
     fresh = locked_domain(domain, field="name")
-    private, public = _new_pair()
+    private, public = new_pair()
     key = DkimKey(domain=fresh, selector=_free_selector(fresh), public_key=public)
     key.sealed_key = seal(private, purpose=key.purpose)
     try:
@@ -133,7 +133,8 @@ def _free_selector(domain: Domain) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _new_pair() -> tuple[str, str]:
+def new_pair() -> tuple[str, str]:
+    """Private key in PEM, public key as DNS has it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
