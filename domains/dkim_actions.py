@@ -25,6 +25,7 @@ from audit import record as audit
 from domains.models import DkimKey, Domain
 from provisioning import outbox
 from qmailux_site.errors import ActionRefused
+from qmailux_site.sealing import seal
 
 BITS = 2048
 # Mail on its way may be verified this long after it was signed.
@@ -38,12 +39,12 @@ def add_key(domain: Domain, *, by: Actor) -> DkimKey:
     """
     by.must_manage(domain)
     fresh = locked_domain(domain, field="name")
-    private, public = _new_pair()
+    private, public = new_pair()
+    key = DkimKey(domain=fresh, selector=_free_selector(fresh), public_key=public)
+    key.sealed_key = seal(private, purpose=key.purpose)
     try:
         with transaction.atomic():
-            key = DkimKey.objects.create(
-                domain=fresh, selector=_free_selector(fresh), private_key=private, public_key=public
-            )
+            key.save(force_insert=True)
     except IntegrityError:
         raise ActionRefused(
             "domain", _("%(domain)s already has a key that waits for DNS.") % {"domain": fresh}
@@ -88,7 +89,7 @@ def delete_key(key: DkimKey, *, by: Actor) -> None:
     was_signing = fresh.state == DkimKey.State.SIGNING
     fresh.delete()
     if was_signing:
-        _record(domain)
+        record_signing(domain)
 
 
 @transaction.atomic
@@ -115,10 +116,11 @@ def _begin_signing(key: DkimKey, by: Actor) -> None:
         selector=key.selector,
         forced=key.is_forced,
     )
-    _record(key.domain)
+    record_signing(key.domain)
 
 
-def _record(domain: Domain) -> None:
+def record_signing(domain: Domain) -> None:
+    """Which key signs for the domain is to be looked at again."""
     names = domain.all_names()
     outbox.record(domain.scope, names, nodes=[domain.node])
 
@@ -131,7 +133,8 @@ def _free_selector(domain: Domain) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _new_pair() -> tuple[str, str]:
+def new_pair() -> tuple[str, str]:
+    """Private key in PEM, public key as DNS has it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

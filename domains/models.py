@@ -11,6 +11,7 @@ from accounts.models import Language, LockMode, State
 from domains import numbers  # noqa: F401  # its model belongs to this app
 from domains.names import display_domain
 from domains.querysets import DkimKeyQuerySet, DomainAliasQuerySet, DomainQuerySet, IPAddressQuerySet
+from qmailux_site.sealing import Purpose
 
 SMTP_PORT = 25
 SUBMISSION_PORT = 587
@@ -266,7 +267,10 @@ class DkimKey(models.Model):
 
     domain = models.ForeignKey(Domain, models.CASCADE, related_name="dkim_keys")
     selector = models.CharField(max_length=63)
-    private_key = models.TextField()
+    # Sealed (qmailux_site.sealing). private_key: in the clear, from before there were seals; the node's
+    # worker seals it and leaves it empty.
+    sealed_key = models.TextField(blank=True, default="", db_default="")
+    private_key = models.TextField(blank=True, default="", db_default="")
     public_key = models.TextField(help_text="Base64, as DNS has it.")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     is_forced = models.BooleanField(default=False)
@@ -301,6 +305,11 @@ class DkimKey(models.Model):
         return f"{self.selector}._domainkey.{self.domain.name}"
 
     @property
+    def purpose(self) -> Purpose:
+        """What its seal is for."""
+        return ("dkim", self.domain.name, self.selector)
+
+    @property
     def record(self) -> str:
         """What DNS must say at record_name."""
         return f"v=DKIM1; k=rsa; p={self.public_key}"
@@ -320,15 +329,17 @@ class DnsReport(models.Model):
 class Smarthost(models.Model):
     """Another server that sends the mail of a domain on; without a domain, of the whole server.
 
-    An empty user is one that needs no login. The password stands here as it is: it is given to the other
-    server, so a hash would not do. No page, command or log shows it.
+    An empty user is one that needs no login. The password is sealed, for this server and user alone: it is
+    given to the other server, so a hash would not do. No page, command or log shows it.
     """
 
     domain = models.OneToOneField(Domain, models.CASCADE, null=True, blank=True, related_name="smarthost")
     host = models.CharField(max_length=253)
     port = models.PositiveIntegerField(default=SUBMISSION_PORT, db_default=SUBMISSION_PORT)
     user = models.CharField(max_length=254, blank=True)
-    password = models.CharField(max_length=255, blank=True)
+    sealed_password = models.TextField(blank=True, default="", db_default="")
+    # In the clear, from before there were seals; the node's worker seals it and leaves it empty.
+    password = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["domain"]
@@ -344,6 +355,11 @@ class Smarthost(models.Model):
     def next_hop(self) -> str:
         """As Postfix takes it: the host's own address is meant, not its MX."""
         return f"[{self.host}]:{self.port}"
+
+    @property
+    def purpose(self) -> Purpose:
+        """What its password's seal is for: nobody else is given it."""
+        return ("smarthost", self.domain.name if self.domain else "", self.next_hop, self.user)
 
     @property
     def server(self) -> str:

@@ -13,6 +13,7 @@ from maillog import events
 from maillog.events import Event
 from maillog.mechanisms import mechanism_of
 from maillog.models import Direction, Handling, Kind, Mechanism, Verdict
+from maillog.reasons import own_reason
 from maillog.timeline import Words, readable_recipient, session_acts, words_of
 
 # What a person's own trace can hold.
@@ -117,7 +118,8 @@ def _queued(event: Event) -> Words:
 
 def _delivery(event: Event) -> Words:
     fields = event.fields
-    values = {"recipient": readable_recipient(event), "why": mechanism_in_plain(fields["reply"])}
+    why = own_reason(fields["reply"]) or mechanism_in_plain(fields["reply"])
+    values = {"recipient": readable_recipient(event), "why": why}
     if fields["status"] == "sent":
         if event.program == "lmtp":
             return words_of(event)

@@ -20,6 +20,7 @@ from maillog.masking import seen_lines
 from maillog.mechanisms import mechanism_of
 from maillog.models import Entry, Mechanism
 from maillog.parse import parse
+from maillog.reasons import own_reason
 from maillog.stamps import Stamps
 from maillog.subjects import readable_subject
 
@@ -147,6 +148,7 @@ def _delivery(event: Event) -> Words:
             return _("handed to the mailbox of %(recipient)s") % values, "good"
         return _("sent for %(recipient)s to %(relay)s, which answered: %(reply)s") % values, "good"
     if fields["status"] == "deferred":
+        values["reply"] = own_reason(fields["reply"]) or fields["reply"]
         return _("not delivered to %(recipient)s yet, there will be another try: %(reply)s") % values, "wait"
     if fields["status"] == "deliverable":
         return _("%(relay)s was asked and takes mail for %(recipient)s: %(reply)s") % values, "good"

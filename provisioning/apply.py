@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.utils import timezone
 
 from provisioning.bookkeeping import Outcome, finish, mark_all_applied, note_failure, record_run
@@ -36,8 +37,11 @@ from provisioning.server_lock import take_over_lift
 from provisioning.sessions import EVERYBODY, cut_plaintext, kick
 from provisioning.settings_files import settings_files
 from provisioning.settling import prepare, settings_applied
-from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, Value, open_store
+from provisioning.stores import REBUILD_FROM_CHANGES, SCRIPTS, STORES, TABLES, Store, open_store
+from provisioning.unsealing import opened
+from provisioning.values import Value
 from qmailux_site.errors import ApplyIncomplete, QmailuxError
+from qmailux_site.sealing import Opener
 
 Progress = Callable[[str, int, int], None]
 # The server's own mailbox sends nothing; the mail of a locked server waits of itself.
@@ -57,6 +61,7 @@ class Applier:
     host: Host
     layout: Layout
     progress: Progress = _silent
+    opener: Opener = field(default_factory=lambda: Opener(settings.QMAILUX_LAYOUT.sealing_keys))
 
     def apply_pending(self, trigger: str = "nudge") -> Outcome:
         """Everything in the outbox, single changes first. Raises what went wrong last; the rest is
@@ -299,14 +304,15 @@ class Applier:
         return [open_store(self.host, self.layout, name) for name in names]
 
     def _write(self, store: Store, diff: StoreDiff, outcome: Outcome) -> None:
-        if diff:
+        if diff := self._opened(diff, outcome):
             ending = whose_sessions_end(store, diff)
             store.change(diff.upserts, diff.deletes)
             self._after_write(store, diff, ending, outcome)
 
     def _write_all(self, diffs: Sequence[tuple[Store, StoreDiff]], outcome: Outcome) -> None:
         """Whole stores: postmap builds the maps while the accounts file is written."""
-        found = [(store, diff, whose_sessions_end(store, diff)) for store, diff in diffs if diff]
+        open_diffs = [(store, self._opened(diff, outcome)) for store, diff in diffs]
+        found = [(store, diff, whose_sessions_end(store, diff)) for store, diff in open_diffs if diff]
         with ThreadPoolExecutor(max_workers=1) as beside:
             maps = [
                 beside.submit(store.change, diff.upserts, diff.deletes)
@@ -321,6 +327,12 @@ class Applier:
                 change.result()
         for store, diff, ending in found:
             self._after_write(store, diff, ending, outcome)
+
+    def _opened(self, diff: StoreDiff, outcome: Outcome) -> StoreDiff:
+        """Its secrets; what does not open stays on the machine as it is, and is told."""
+        diff, broken = opened(diff, self.opener)
+        outcome.broken.update(broken)
+        return diff
 
     def _after_write(self, store: Store, diff: StoreDiff, ending: Sequence[str], outcome: Outcome) -> None:
         """What runs on, and what is told, because the store is another now."""
@@ -357,4 +369,5 @@ def _raise_broken(outcome: Outcome) -> None:
     """The rest has been applied; the change stays in the outbox with the reason beside it."""
     if outcome.broken:
         address, reason = next(iter(sorted(outcome.broken.items())))
-        raise ApplyIncomplete(f"{address}: {reason}")
+        others = f" (and {len(outcome.broken) - 1} more)" if len(outcome.broken) > 1 else ""
+        raise ApplyIncomplete(f"{address}: {reason}{others}")

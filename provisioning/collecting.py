@@ -18,7 +18,8 @@ from provisioning.scripts import script_rows
 from provisioning.sending import sending_rows
 from provisioning.smarthosts import login_rows
 from provisioning.spam import is_wished_by, spam_file_rows, spam_rows
-from provisioning.stores import STORES, Value
+from provisioning.stores import STORES
+from provisioning.values import Value
 
 Entries = dict[str, dict[str, Value]]
 
@@ -104,7 +105,7 @@ def put_dkim(out: Collector, names: Iterable[str] | None = None) -> None:
     """Keys that sign."""
     rows, broken = dkim_rows(names)
     for row in rows:
-        out.put("dkim", (str(row[0]), row))
+        out.put("dkim", (row.columns[0], row))
     out.broken.update(broken)
 
 
@@ -120,5 +121,5 @@ def put_encryption(out: Collector, names: Iterable[str] | None = None) -> None:
 
 def put_smarthost_logins(out: Collector, keys: Iterable[str] | None = None) -> None:
     """What other servers want to know of us before they send our mail on."""
-    for key, user, password in login_rows(keys):
-        out.put("smarthost_login", postfix.smarthost_login_entry(key, user, password))
+    for entry in login_rows(keys):
+        out.put("smarthost_login", entry)

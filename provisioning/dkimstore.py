@@ -14,14 +14,18 @@ from provisioning.daemons import dkim_signer
 from provisioning.filestore import FileStore
 from provisioning.hosts.base import Row
 from provisioning.render.files import HEADER, RenderedFile
+from provisioning.values import Sealed, Value, clear_mark, mark_in, mark_line
 
 TABLE = "dkim"
-DkimRow = tuple[str, str, str, str]  # domain name, selector, domain that signs, private key
+# After the key's end, where the signer reads no more: from what the key was opened.
+MARK = "sealed "
 
 
 @dataclass(frozen=True, slots=True)
 class DkimStore(FileStore):
-    """Keys by domain name. The private key lies in a file of its own, never in the accounts file."""
+    """Keys by domain name; the columns are name, selector and the domain that signs. The private key lies in
+    a file of its own, never in the accounts file.
+    """
 
     name: str = TABLE
 
@@ -30,17 +34,18 @@ class DkimStore(FileStore):
         if any(self.host.read(path) is None for path in ("dkim/signing_table", "dkim/key_table")):
             self._write_tables()
 
-    def change(self, upserts: Mapping[str, str | Row], deletes: Sequence[str]) -> None:
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         before = self.host.query_rows(TABLE, [*upserts, *deletes])
-        rows = [row for row in upserts.values() if not isinstance(row, str)]
-        for row in rows:
+        keys = [value for value in upserts.values() if isinstance(value, Sealed)]
+        for key in keys:
+            content = _content(key).encode()
             self.host.write(
-                RenderedFile(_path(row), str(row[3]).encode(), "", 0o600, owner="opendkim", group="opendkim")
+                RenderedFile(_path(key.columns), content, "", 0o600, owner="opendkim", group="opendkim")
             )
-        self.host.change_rows(TABLE, [row[:3] for row in rows], deletes)
+        self.host.change_rows(TABLE, [key.columns for key in keys], deletes)
         self._write_tables()
         self.host.run(dkim_signer(self.layout).reload, check=False)  # one that does not run yet reads them
-        kept = {_path(row) for row in rows}
+        kept = {_path(key.columns) for key in keys}
         for row in before.values():
             if _path(row) not in kept:
                 self.host.remove(_path(row))
@@ -55,9 +60,16 @@ class DkimStore(FileStore):
         for table, content in (("key_table", keys), ("signing_table", signing)):
             self.host.write(RenderedFile(f"dkim/{table}", f"# {HEADER}\n{content}".encode(), "", 0o644))
 
-    def _as_on_disk(self, row: Row) -> Row:
-        content = self.host.read(_path(row)) or b""
-        return (*row, content.decode("ascii", "replace"))
+    def _as_on_disk(self, row: Row) -> Value:
+        content = (self.host.read(_path(row)) or b"").decode("ascii", "replace")
+        private, mark, line = content.partition(f"\n{MARK}")
+        private += "\n" if mark else ""
+        columns = tuple(str(column) for column in row)
+        return Sealed(columns, mark_in(line.rstrip("\n"), private) if mark else clear_mark(private))
+
+
+def _content(key: Sealed) -> str:
+    return key.secret if key.is_clear else f"{key.secret}{MARK}{mark_line(key)}\n"
 
 
 def _path(row: Row) -> str:

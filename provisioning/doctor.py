@@ -26,6 +26,7 @@ from provisioning.layout import Layout
 from provisioning.logins import count_logins
 from provisioning.models import AppliedRevision, Change
 from provisioning.probes import probe, socket_fault
+from provisioning.sealed_secrets import look_at_secrets
 from provisioning.settings_files import mail_plane, settings_files
 from provisioning.signatures import in_use
 from qmailux_site.errors import HostUnreachable, SetupError
@@ -62,6 +63,7 @@ def examine(layout: Layout) -> list[Finding]:
         _rules,
         _unscanned,
         _settings,
+        _secrets,
         _disk,
         certificate_findings,
         _plaintext_logins,
@@ -228,6 +230,32 @@ def _settings(layout: Layout) -> Iterator[Finding]:
         )
     else:
         yield Finding("settings", "ok", "all settings files are as rendered")
+
+
+def _secrets(layout: Layout) -> Iterator[Finding]:
+    """Whether what the database holds sealed can be opened here."""
+    found = look_at_secrets(layout)
+    if not found.has_key:
+        yield Finding(
+            "secrets",
+            "error",
+            f"the key that {layout.sealing_public} belongs to is not in {layout.sealing_keys}",
+            "put it back from the backup, or manage.py stack prepare makes a new one",
+        )
+    if found.lost:
+        yield Finding(
+            "secrets",
+            "error",
+            f"sealed with a key that is not in {layout.sealing_keys}: {found.lost_in_words}; what the mail"
+            " plane has goes on",
+            "put that key back from the backup and manage.py apply --all; or set them anew: manage.py dkim"
+            " rotate, manage.py domain smarthost",
+        )
+    if found.clear:
+        text = f"{found.clear} secrets of an older version are not sealed yet"
+        yield Finding("secrets", "warning", text, "the node's worker does it within a minute: does it run?")
+    if found.is_well:
+        yield Finding("secrets", "ok", "what is sealed in the database can be opened")
 
 
 def _disk(layout: Layout) -> Iterator[Finding]:

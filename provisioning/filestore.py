@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from provisioning.hosts.base import Host, Row
 from provisioning.layout import Layout
+from provisioning.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,13 @@ class FileStore(ABC):
     def create(self) -> None:
         return  # the accounts file is made with all its tables
 
-    def query(self, keys: Sequence[str]) -> dict[str, str | Row]:
+    def query(self, keys: Sequence[str]) -> dict[str, Value]:
         return {key: self._as_on_disk(row) for key, row in self.host.query_rows(self.name, keys).items()}
 
-    def listing(self) -> Iterator[tuple[str, str | Row]]:
+    def listing(self) -> Iterator[tuple[str, Value]]:
         for row in self.host.list_rows(self.name):
             yield str(row[0]), self._as_on_disk(row)
 
     @abstractmethod
-    def _as_on_disk(self, row: Row) -> Row:
+    def _as_on_disk(self, row: Row) -> Value:
         """The row with what really stands in its file, so that drift is seen."""

@@ -83,6 +83,16 @@ class Layout:
         return self.secrets / "panel"
 
     @property
+    def sealing_public(self) -> Path:
+        """What secrets in the database are sealed with; the panel may read it."""
+        return self.secrets / "sealing.pub"
+
+    @property
+    def sealing_keys(self) -> Path:
+        """What opens them, root's alone: a file for each key that was ever used."""
+        return self.secrets / "sealing"
+
+    @property
     def run(self) -> Path:
         """Sockets and pid files of the control plane (supervisor, Redis, gunicorn)."""
         return self.home / "run"

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioning.render.files import RenderedFile
-from provisioning.stores import Value
+from provisioning.values import Value
 from qmailux_site.errors import ApplyRefused
 
 # FLT-04: a database that lost its rows must not empty the mail plane.

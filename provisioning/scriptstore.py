@@ -10,6 +10,7 @@ from provisioning.filestore import FileStore
 from provisioning.hosts.base import Row
 from provisioning.render.files import RenderedFile
 from provisioning.render.sieve import script_file
+from provisioning.values import Value
 
 TABLE = "script"
 
@@ -23,12 +24,12 @@ class ScriptStore(FileStore):
 
     name: str = TABLE
 
-    def change(self, upserts: Mapping[str, str | Row], deletes: Sequence[str]) -> None:
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         for row in self.host.query_rows(TABLE, deletes).values():
             script = _file(row)
             self.host.remove(script.path)
             self.host.remove(_compiled(script))
-        rows = [row for row in upserts.values() if not isinstance(row, str)]
+        rows = [row for row in upserts.values() if isinstance(row, tuple)]
         scripts = [_file(row) for row in rows]
         for script in scripts:
             self.host.write(script)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from nacl.public import PrivateKey
 
 from provisioning.layout import PANEL_USER, Layout
+from qmailux_site.sealing import key_id, key_ids
 
 # What Roundcube's cipher (AES-192) wants.
 WEBMAIL_SECRET_LENGTH = 24
@@ -36,6 +38,20 @@ def forward_secret(layout: Layout) -> str:
     if not path.exists():
         write_secret(path, secrets.token_urlsafe(WEBMAIL_SECRET_LENGTH).encode())
     return path.read_text(encoding="ascii")
+
+
+def ensure_sealing_key(layout: Layout) -> None:
+    """What secrets in the database are sealed with exists. A public half whose private one is gone is
+    replaced: nobody could open what would be sealed with it. Keys from before stay.
+    """
+    layout.sealing_keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    public = layout.sealing_public
+    if public.exists() and key_id(public.read_bytes()) in key_ids(layout.sealing_keys):
+        return
+    fresh = PrivateKey.generate()
+    half = bytes(fresh.public_key)
+    write_secret(layout.sealing_keys / key_id(half), bytes(fresh))
+    write_secret(public, half, gid=pwd.getpwnam(PANEL_USER).pw_gid)
 
 
 def write_secret(path: Path, content: bytes, *, gid: int = 0) -> None:

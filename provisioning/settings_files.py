@@ -51,6 +51,7 @@ def mail_plane(layout: Layout) -> MailPlane:
         vmail_uid=user.pw_uid,
         vmail_gid=user.pw_gid,
         relayhost=smarthost.next_hop if smarthost else "",
+        relayhost_logs_in=bool(smarthost and smarthost.user),
         time_zone=settings.TIME_ZONE,
         message_size_limit_bytes=settings.QMAILUX_MESSAGE_SIZE_LIMIT_MB * 1024 * 1024,
         addresses=addresses,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domains.models import DomainAlias, Smarthost
+from provisioning.values import Sealed, desired_secret
 
 
 def server_smarthost() -> Smarthost | None:
@@ -12,8 +13,10 @@ def server_smarthost() -> Smarthost | None:
     return Smarthost.objects.filter(domain=None).first()
 
 
-def login_rows(keys: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
-    """Key, user and password: "@domain", and the next hop for that of the whole server. keys: all without."""
+def login_rows(keys: Iterable[str] | None = None) -> list[tuple[str, Sealed]]:
+    """By key, which is "@domain", and the next hop for that of the whole server: the user, and the password,
+    sealed. keys: all without.
+    """
     wanted = None if keys is None else set(keys)
     if wanted is not None and not any(key.startswith(("@", "[")) for key in wanted):
         return []
@@ -28,11 +31,15 @@ def login_rows(keys: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
     for name, pk in others.filter(domain__smarthost__isnull=False).values_list("name", "domain_id"):
         aliases.setdefault(pk, []).append(name)
     found = [
-        (key, row.user, row.password)
+        (key, _login(row))
         for row in rows
         for key in ([f"@{name}" for name in _names(row, aliases)] or [row.next_hop])
     ]
     return found if wanted is None else [login for login in found if login[0] in wanted]
+
+
+def _login(row: Smarthost) -> Sealed:
+    return desired_secret((row.user,), purpose=row.purpose, box=row.sealed_password, clear=row.password)
 
 
 def _names(row: Smarthost, aliases: dict[int, list[str]]) -> list[str]:

@@ -10,6 +10,7 @@ from provisioning.hosts.base import Host, Row
 from provisioning.layout import MAIL_USER
 from provisioning.render.files import RenderedFile
 from provisioning.spam import PREFERENCES
+from provisioning.values import Value
 
 TABLE = "spam_file"
 
@@ -23,10 +24,10 @@ class SpamFileStore(FileStore):
 
     name: str = TABLE
 
-    def change(self, upserts: Mapping[str, str | Row], deletes: Sequence[str]) -> None:
+    def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         for row in self.host.query_rows(TABLE, deletes).values():
             self.host.remove(str(row[1]))
-        rows = [row for row in upserts.values() if not isinstance(row, str)]
+        rows = [row for row in upserts.values() if isinstance(row, tuple)]
         for row in rows:
             self._write(str(row[1]), str(row[2]))
         self.host.change_rows(TABLE, rows, deletes)

@@ -14,16 +14,17 @@ from typing import Protocol
 from provisioning.blockstore import TABLE as BLOCKS
 from provisioning.blockstore import BlockStore
 from provisioning.dkimstore import DkimStore
-from provisioning.hosts.base import Host, Row
+from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.render import quoting
 from provisioning.render.files import RenderedFile
 from provisioning.render.postfix import DOMAIN_MAPS, MAPS, SECRET_MAPS
 from provisioning.scriptstore import ScriptStore
+from provisioning.sealedmap import SealedMapStore
 from provisioning.spamstore import SpamFileStore
+from provisioning.values import Value
 from qmailux_site.errors import CommandFailed
 
-Value = str | Row
 TABLES = (
     "encryption",
     "account",
@@ -84,7 +85,7 @@ class TableStore:
             yield str(row[0]), row
 
     def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
-        rows = (row for row in upserts.values() if not isinstance(row, str))
+        rows = (row for row in upserts.values() if isinstance(row, tuple))
         self.host.change_rows(self.name, rows, deletes)
 
 
@@ -198,7 +199,10 @@ def open_store(host: Host, layout: Layout, name: str) -> Store:
         return BlockStore(host, layout)
     if name == "dkim":
         return DkimStore(host, layout)
-    return TableStore(host, name) if name in TABLES else MapStore(host, layout, name)
+    if name in TABLES:
+        return TableStore(host, name)
+    entries = MapStore(host, layout, name)
+    return SealedMapStore(entries) if name in SECRET_MAPS else entries
 
 
 def _entries(output: bytes) -> Iterator[tuple[str, Value]]:

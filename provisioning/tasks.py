@@ -24,6 +24,7 @@ from alarms.actions import clear_alarm, raise_alarm, settle_alarms
 from alarms.models import AlarmMessage
 from alarms.tasks import tell
 from antispam.models import UpdateRun
+from domains.sealing_actions import seal_clear_secrets
 from enforcement.models import Certificate
 from provisioning import acme, handover, inspection, outbox, queue_desk, recovery, updates
 from provisioning.alarm_mail import send_by_mail, send_texts_by_mail
@@ -132,6 +133,16 @@ def node_sweep() -> None:
         node_end_sessions(pk)
     for node in Node.objects.filter(pk__in=Change.objects.values("node_id").distinct()):
         node_apply(node.pk)
+
+
+@shared_task(name="provisioning.tasks.node_seal_secrets")
+def node_seal_secrets() -> None:
+    """Secrets that an older version left in the clear. Here, for once this runs no older one reads them."""
+    try:
+        while seal_clear_secrets():
+            pass
+    except QmailuxError as error:
+        log.warning("secrets not sealed: %s", error)
 
 
 @shared_task(name="provisioning.tasks.node_send_recovery")

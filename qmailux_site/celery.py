@@ -28,6 +28,7 @@ def _often(task: str, seconds: float, *, expires: float | None = None) -> dict[s
 app.conf.beat_schedule = {
     # Heals what a dead broker or worker lost: pending changes are in the database, not in the message.
     "sweep": _often("provisioning.tasks.node_sweep", 10),
+    "seal": _often("provisioning.tasks.node_seal_secrets", 60),
     "recovery": _often("provisioning.tasks.node_send_recovery", 20),
     "sms": _often("accounts.tasks.send_sms", 5),
     "sms-by-mail": _often("provisioning.tasks.node_send_sms", 10),

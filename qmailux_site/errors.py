@@ -71,7 +71,15 @@ class ApplyRefused(QmailuxError):
 
 
 class ApplyIncomplete(QmailuxError):
-    """Some object cannot be rendered; everything else has been applied."""
+    """Some object cannot be rendered, or its secret not opened; everything else has been applied."""
+
+
+class CannotOpen(QmailuxError):
+    """A sealed secret does not open here; the text says why."""
+
+
+class KeyMissing(CannotOpen):
+    """The key that it is sealed with is not here."""
 
 
 class SetupError(QmailuxError):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.quotas import format_bytes
 from domains.names import display_domain
+from maillog.reasons import own_reason
 
 register = Library()
 
@@ -48,6 +49,12 @@ def clock(when: datetime.datetime | None) -> SafeString:
 def size(size_bytes: int) -> str:
     """Bytes in MB or GB, with the locale's decimal mark."""
     return format_bytes(size_bytes, get_language() or "en")
+
+
+@register.filter
+def plain_reason(reason: str) -> str:
+    """Why a message waits: in plain words where the reason is this server's, else as it is."""
+    return own_reason(reason) or reason
 
 
 @register.filter

@@ -21,6 +21,7 @@ from audit.guard import take_off_guard
 from domains import actions as domain_actions
 from domains.models import Domain
 from provisioning.models import Node
+from provisioning.secrets import ensure_sealing_key
 
 LOG_LINES = 40
 LOG_BYTES = 20_000
@@ -52,6 +53,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Between tests the tables are emptied, which the audit's guard refuses; its own test sets it again."""
     post_migrate.disconnect(sender=apps.get_app_config("audit"), dispatch_uid="audit.guard")
+    ensure_sealing_key(settings.QMAILUX_LAYOUT)
     with django_db_blocker.unblock():
         take_off_guard(connection)
 

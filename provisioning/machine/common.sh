@@ -15,6 +15,15 @@ die() {
 
 # The exit codes of provisioning/stack.py.
 EXIT_FAILED=1 EXIT_NOT_ROOT=3 EXIT_PROGRAM_MISSING=5 EXIT_HOME_UNUSABLE=7
+# Of `manage.py apply`.
+APPLY_INCOMPLETE=9
+
+# whatever_can_be COMMAND...: an apply. One object that cannot be had, such as a key of a lost backup, stops no server.
+whatever_can_be() {
+    local code=0
+    "$@" || code=$?
+    [ "$code" = 0 ] || [ "$code" = "$APPLY_INCOMPLETE" ] || exit "$code"
+}
 
 must_be_root() { [ "$(id -u)" = 0 ] || die "$EXIT_NOT_ROOT" "this needs root: sudo $*"; }
 

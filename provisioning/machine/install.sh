@@ -166,7 +166,7 @@ prepare_instance() {
     "$COMMAND" migrate -v 0 --database logs
     "$COMMAND" collectstatic --noinput -v 0
     "$COMMAND" setup
-    "$COMMAND" apply --all
+    whatever_can_be "$COMMAND" apply --all
 }
 
 # The control plane takes up the new code; the mail plane is not touched unless a unit of it changed: apply has reloaded

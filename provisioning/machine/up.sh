@@ -36,5 +36,5 @@ manage migrate -v 0 --database logs
 compile_texts "$code"
 manage collectstatic --noinput -v 0
 manage setup
-manage apply --all
+whatever_can_be manage apply --all
 exec .venv/bin/python manage.py stack up "$@"

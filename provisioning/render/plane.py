@@ -156,7 +156,8 @@ class MailPlane:
     mailname: the server's name in greetings and headers ("" means the layout's). tls_*: PEM files; "" means
     the layout's folder. plaintext_logins: whether a password may be sent without TLS (True in a new instance:
     nobody has to replace a mail program). relayhost: next hop of outgoing mail, such as
-    "[smtp.isp.example]:587" ("" sends directly), always with TLS. addresses: those with a name of their own.
+    "[smtp.isp.example]:587" ("" sends directly), always with TLS. relayhost_logs_in: mail
+    waits where its login is not there. addresses: those with a name of their own.
     other_addresses: where else to listen, when the layout binds to all and some have a name of their own: a
     listener on all addresses and one on a single address exclude each other. time_zone: of the stamps in
     mail.log, which name none. nameservers: of the machine, for what does not read resolv.conf.
@@ -175,6 +176,7 @@ class MailPlane:
     plaintext_logins: bool = True
     message_size_limit_bytes: int = 50 * MEBIBYTE
     relayhost: str = ""
+    relayhost_logs_in: bool = False
     time_zone: str = "UTC"
     alias_expansion_limit: int = 5000
     recipients_per_message_limit: int = 1000

@@ -50,6 +50,9 @@ SENDING_STOPPED = "535 5.7.8 This account may not send mail at present: ask your
 LOCK_ALL_LOGINS = "*"
 RETURN_LOCALPART = "srs0"
 
+# At the end of a next hop: TLS begins with the first byte.
+WRAPPED = "]:465"
+
 _LIST_SIGNS = re.compile(r"""[, \t"<>()\[\]\\;:]""")
 
 Entry = tuple[str, str]
@@ -66,6 +69,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         "forward_transport": "postfix/forward_transport.j2",
         "attachment_types": "postfix/attachment_types.j2",
         "login_domain": "postfix/login_domain.j2",
+        "by_server_smarthost": "postfix/by_server_smarthost.j2",
         "policyd-spf.conf": "postfix/policyd-spf.conf.j2",
         "allowed_clients": "postfix/allowed_clients.j2",
         "allowed_senders": "postfix/allowed_senders.j2",
@@ -77,6 +81,9 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
     values = {
         "plane": plane,
         "layout": plane.layout,
+        # One of the two is empty.
+        "relayhost": "" if _is_wrapped(plane.relayhost) else plane.relayhost,
+        "wrapped": plane.relayhost if _is_wrapped(plane.relayhost) else "",
         "listeners": _listeners(plane),
         "mail_user": MAIL_USER,
         "protections": plane.protections,
@@ -135,12 +142,24 @@ def outgoing_service(number: int) -> str:
     return f"smtp-p{number}"
 
 
-def smarthost_service(number: int | None, *, logs_in: bool = True) -> str:
-    """The service that sends to smarthosts, from the address of that number. The one that logs in would find
-    the server's password at the same next hop, so a domain without a login has the other.
-    """
-    name = "smarthost" if logs_in else "smarthost-open"
+# The one that logs in would find the server's password at the same next hop, so a domain without a login has
+# the second; the third begins TLS with the first byte.
+SMARTHOST_SERVICES = ("smarthost", "smarthost-open", "smarthost-tls")
+
+
+def smarthost_service(number: int | None, next_hop: str, *, logs_in: bool = True) -> str:
+    """The service that sends to that smarthost, from the address of that number."""
+    logging_in, open_one, wrapped = SMARTHOST_SERVICES
+    name = wrapped if _is_wrapped(next_hop) else logging_in if logs_in else open_one
+    return _from(number, name)
+
+
+def _from(number: int | None, name: str) -> str:
     return name if number is None else f"{name}-p{number}"
+
+
+def _is_wrapped(next_hop: str) -> bool:
+    return next_hop.endswith(WRAPPED)
 
 
 def sending_service(number: int | None, next_hop: str, *, logs_in: bool = True) -> str | None:
@@ -148,7 +167,7 @@ def sending_service(number: int | None, next_hop: str, *, logs_in: bool = True) 
     server sends.
     """
     if next_hop:
-        return smarthost_service(number, logs_in=logs_in)
+        return smarthost_service(number, next_hop, logs_in=logs_in)
     return None if number is None else outgoing_service(number)
 
 
@@ -158,11 +177,7 @@ def _outgoing_services(plane: MailPlane) -> list[str]:
         "smtp",
         "relay",
         *(outgoing_service(number) for number in numbers),
-        *(
-            smarthost_service(number, logs_in=logs_in)
-            for number in (None, *numbers)
-            for logs_in in (True, False)
-        ),
+        *(_from(number, name) for number in (None, *numbers) for name in SMARTHOST_SERVICES),
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from provisioning.authority import ensure_certificate
 from provisioning.layout import PANEL_USER, WEB_SERVER_USER, Layout
+from provisioning.secrets import ensure_sealing_key
 from provisioning.stack.failures import ExitCode, StackError
 from provisioning.stack.requirements import require_root, require_usable_home
 from provisioning.stack.supervision import control_folder
@@ -32,6 +33,7 @@ def prepare(layout: Layout) -> None:
     for folder in folders(layout):
         _make(folder)
     _ensure_secret_key(layout)
+    ensure_sealing_key(layout)
     ensure_certificate(layout)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from accounts.actor import Actor
@@ -12,6 +13,7 @@ from domains.models import Domain, Smarthost
 from domains.smarthost_actions import set_smarthost
 from provisioning.models import Node
 from qmailux_site.errors import ActionRefused
+from qmailux_site.sealing import Opener
 from tests.db.test_panel import logged_in, plain_static
 
 __all__ = ["plain_static"]
@@ -28,7 +30,7 @@ def alfa(node: Node, console: Actor) -> Domain:
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [
-        ("to", {"to": f"{HOST}:465"}),
+        ("user", {"to": f"{HOST}:465", "user": "", "password": ""}),
         ("to", {"to": "nie ma"}),
         ("user", {"user": "a:b"}),
         ("user", {"user": ""}),
@@ -53,7 +55,7 @@ def test_the_page_sets_it_keeps_the_password_and_never_shows_it(
     page = reverse("domain-smarthost", args=[alfa.name])
     client.post(page, {"to": HOST, "user": "jan", "password": "tajne-hasło"})
     client.post(page, {"to": HOST, "user": "jan", "password": ""})
-    assert Smarthost.objects.get(domain=alfa).password == "tajne-hasło"
+    assert _password(alfa) == "tajne-hasło"
     assert "tajne-hasło" not in client.get(page).content.decode()
     # Another server is not given the password of this one.
     client.post(page, {"to": "obcy.example", "user": "jan", "password": ""})
@@ -71,4 +73,10 @@ def test_an_ipv6_address_comes_back_from_the_page_as_it_was(
     assert 'value="[2001:db8::7]:587"' in client.get(page).content.decode()
     client.post(page, {"to": "[2001:db8::7]:587", "user": "jan", "password": ""})
     row = Smarthost.objects.get(domain=alfa)
-    assert (row.host, row.port, row.password) == ("2001:db8::7", 587, "tajne")
+    assert (row.host, row.port, _password(alfa)) == ("2001:db8::7", 587, "tajne")
+
+
+def _password(domain: Domain) -> str:
+    row = Smarthost.objects.get(domain=domain)
+    opener = Opener(settings.QMAILUX_LAYOUT.sealing_keys)
+    return opener.open(row.sealed_password, purpose=row.purpose)

@@ -58,6 +58,15 @@ def test_settings_with_addresses_match_their_golden_files(with_addresses: MailPl
         compare_with_golden(dataclasses.replace(file, path=f"with-addresses/{file.path}"))
 
 
+@pytest.mark.parametrize("port", [465, 587])
+def test_settings_with_a_smarthost_match_their_golden_files(with_addresses: MailPlane, port: int) -> None:
+    hop = f"[smtp.isp.example]:{port}"
+    plane = dataclasses.replace(with_addresses, relayhost=hop, relayhost_logs_in=True)
+    for file in postfix.settings(plane):
+        if file.path.endswith(("/main.cf", "/by_server_smarthost")):
+            compare_with_golden(dataclasses.replace(file, path=f"with-smarthost-{port}/{file.path}"))
+
+
 def test_a_server_bound_to_all_lists_its_addresses_beside_named_ones(with_addresses: MailPlane) -> None:
     layout = dataclasses.replace(with_addresses.layout, bind="*")
     plane = dataclasses.replace(with_addresses, layout=layout, other_addresses=("127.0.0.1", "192.0.2.11"))

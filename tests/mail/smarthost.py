@@ -25,7 +25,7 @@ from tests.mail.world import IPV6_FREEBIND
 class Smarthost:
     """logins: who may send. taken: login and sender of each message; peers: where each came from.
     offers_tls: whether STARTTLS is there. wants_login: whether mail is taken after a login alone. seen:
-    logins that were tried, and whether TLS was on.
+    logins that were tried, and whether TLS was on. wrapped_port: there TLS begins with the first byte.
     """
 
     context: ssl.SSLContext
@@ -35,6 +35,7 @@ class Smarthost:
     peers: list[str] = field(default_factory=list)
     offers_tls: bool = True
     wants_login: bool = True
+    wrapped_port: int = 465
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -55,6 +56,8 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.smarthost = cast(_Server, self.server).smarthost
         self.login, self.sender, self.is_encrypted = "", "", False
+        if self.connection.getsockname()[1] == self.smarthost.wrapped_port:
+            self._begin_tls()
         self._say("220 smarthost.example ESMTP")
         while line := self.rfile.readline(4096).decode("utf-8", "replace").strip():
             verb = line.split()[0].upper()
@@ -70,9 +73,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self._say(f"250-smarthost.example\r\n{tls}250 AUTH PLAIN LOGIN")
         elif verb == "STARTTLS":
             self._say("220 go on")
-            self.request = self.smarthost.context.wrap_socket(self.request, server_side=True)
-            self.setup()
-            self.is_encrypted = True
+            self._begin_tls()
         elif verb == "AUTH":
             _name, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
             self.smarthost.seen.append((user, self.is_encrypted))
@@ -91,6 +92,11 @@ class _Handler(socketserver.StreamRequestHandler):
             self._say("250 taken")
         else:
             self._say("250 ok")
+
+    def _begin_tls(self) -> None:
+        self.request = self.smarthost.context.wrap_socket(self.request, server_side=True)
+        self.setup()
+        self.is_encrypted = True
 
     def _say(self, text: str) -> None:
         self.wfile.write(text.encode() + b"\r\n")

@@ -27,9 +27,11 @@ from domains.models import Domain
 from enforcement import actions
 from enforcement.models import ServerLock
 from provisioning.mailqueue import QueueFilter, find, order, read_queue
+from provisioning.models import QueueRequest
 from provisioning.server_lock import LIFTED, lift_on_machine, lock_on
+from provisioning.tasks import node_answer_queue
 from tests.conftest import PASSWORD
-from tests.db.test_panel import plain_static
+from tests.db.test_panel import logged_in, plain_static
 from tests.mail.instance import MailInstance, wait_until
 from tests.mail.wire import Wire, letter, panel_accepts
 from tests.mail.world import World
@@ -197,6 +199,51 @@ def test_nothing_leaves_a_locked_server_and_all_of_it_when_it_is_unlocked(
     actions.unlock_server(by=console)
     plane.apply()
     wait_until(lambda: len(world.to(NEWS)) == 3, what="what waited has left")
+
+
+@pytest.mark.usefixtures("plain_static")
+def test_the_desk_says_in_plain_words_that_a_locked_server_holds_mail_back(
+    wire: Wire,
+    plane: MailInstance,
+    world: World,
+    jan: Account,
+    console: Actor,
+    root: Account,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("django.conf.settings.QMAILUX_LAYOUT", plane.layout)
+    monkeypatch.setattr("provisioning.queue_views.nudge", _as_the_worker)
+    plane.apply()
+    world.refusals[NEWS] = LATER
+    wire.submit(jan.address, PASSWORD, jan.address, NEWS, text=letter("czeka"))
+    wait_until(lambda: LATER in _reasons(plane), what="mail that waits")
+    actions.lock_server(reason="Wyciek", by=console)
+    plane.apply()
+    order(plane.host, plane.layout, "flush", read_queue(plane.host, plane.layout))
+    wait_until(lambda: "client TLS configuration problem" in _reasons(plane), what="that it was tried")
+    assert _desk(root, "en") == ["lock of the whole server: no mail leaves"]
+    assert _desk(root, "pl") == ["blokada całego serwera: poczta nie wychodzi"]
+    # The server's own words stay in sight beside the message.
+    (waiting,) = read_queue(plane.host, plane.layout)
+    shown = logged_in(root).get(f"/server/queue/{waiting.queue_id}/").content.decode()
+    assert "blokada całego serwera: poczta nie wychodzi" in shown
+    assert "client TLS configuration problem" in shown
+
+
+def _as_the_worker(request: QueueRequest) -> bool:
+    node_answer_queue(request.pk)
+    return True
+
+
+def _reasons(plane: MailInstance) -> str:
+    return str([w.reason for message in read_queue(plane.host, plane.layout) for w in message.recipients])
+
+
+def _desk(root: Account, language: str) -> list[str]:
+    """Why each message waits, as the page says it."""
+    Account.objects.filter(pk=root.pk).update(language=language)
+    page = logged_in(root).get("/server/queue/").content.decode()
+    return re.findall(r'<span class="why">(.*?)</span>', page)
 
 
 def test_QUE_06_a_locked_server_is_locked_after_a_restart_and_returns_nothing_for_its_age(

@@ -51,7 +51,7 @@ def wire(plane: MailInstance) -> Wire:
 
 @pytest.fixture
 def other(plane: MailInstance, tmp_path: Path) -> Iterator[Smarthost]:
-    with smarthost(tmp_path, HOST, 587, 2525) as found:
+    with smarthost(tmp_path, HOST, 465, 587, 2525) as found:
         found.logins["alfa-user"] = SECRET
         yield found
 
@@ -182,6 +182,64 @@ def test_the_servers_smarthost_takes_mail_of_every_domain_without_its_own(
     plane.apply()
     _sends(wire, ola)
     wait_until(lambda: world.arrivals, what="mail that leaves directly")
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.14"])
+def test_a_domains_smarthost_on_port_465_is_spoken_to_with_tls_from_the_first_byte(
+    wire: Wire,
+    plane: MailInstance,
+    world: World,
+    other: Smarthost,
+    jan: Account,
+    console: Actor,
+    address: str,
+) -> None:
+    other.offers_tls = False
+    if address:
+        own = address_actions.add_address(
+            address=address, hostname="d.mx.example", node=plane.node(), is_present=True, by=console
+        )
+        address_actions.set_domain_addresses(_domain(jan), inbound=None, outbound=own, by=console)
+    plane.apply()
+    before = _postfix_pid(plane)
+    set_smarthost(jan.domain, to=f"{HOST}:465", user="alfa-user", password=SECRET, by=console)
+    plane.apply()
+    assert _postfix_pid(plane) == before
+    _sends(wire, jan)
+    wait_until(lambda: other.taken, what="the mail at the smarthost")
+    assert (other.taken, other.seen) == ([("alfa-user", jan.address)], [("alfa-user", True)])
+    assert not address or other.peers == [address]
+    assert world.arrivals == []
+
+
+def test_the_servers_smarthost_on_port_465_takes_mail_of_every_address_and_no_password_goes_elsewhere(
+    wire: Wire, plane: MailInstance, world: World, other: Smarthost, jan: Account, console: Actor
+) -> None:
+    ola, ewa = _person("beta.example", console), _person("gamma.example", console)
+    passed = domain_actions.add_domain(name="relay.example", by=console)
+    relay_actions.pass_on(passed, to="127.0.0.101", by=console)
+    own = address_actions.add_address(
+        address="127.0.0.15", hostname="e.mx.example", node=plane.node(), is_present=True, by=console
+    )
+    address_actions.set_domain_addresses(_domain(ola), inbound=None, outbound=own, by=console)
+    other.logins["serwer"] = "inne"
+    set_smarthost(None, to=f"{HOST}:465", user="serwer", password="inne", by=console)
+    set_smarthost(jan.domain, to=HOST, user="alfa-user", password=SECRET, by=console)
+    plane.apply()
+    for person in (jan, ola, ewa):
+        _sends(wire, person)
+    wait_until(lambda: len(other.taken) == 3, what="the mail at the smarthost")
+    expected = [("alfa-user", jan.address), ("serwer", ola.address), ("serwer", ewa.address)]
+    assert sorted(other.taken) == expected
+    assert other.peers[other.taken.index(("serwer", ola.address))] == "127.0.0.15"
+    assert all(is_encrypted for _user, is_encrypted in other.seen)
+    _sends(wire, ewa, "ela@relay.example")
+    wait_until(lambda: world.to("ela@relay.example"), what="mail of the relay domain")
+    remove_smarthost(None, by=console)
+    plane.apply()
+    _sends(wire, ola, "koniec@remote1.example")
+    wait_until(lambda: world.to("koniec@remote1.example"), what="mail that leaves directly")
+    assert world.to("koniec@remote1.example")[0].peer == "127.0.0.15"
 
 
 def test_another_server_that_offers_a_login_is_given_no_password(

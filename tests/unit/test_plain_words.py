@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from maillog import plainly
+from maillog import plainly, timeline
 from maillog.models import Direction, Handling, Mechanism
 from maillog.parse import parse
+from maillog.reasons import own_reason
 
 CASES = Path(__file__).resolve().parents[1] / "files" / "maillog"
 TERMS = re.compile(
@@ -78,3 +79,45 @@ def test_no_line_of_a_log_is_told_in_terms_of_a_server(language: str) -> None:
 )
 def test_sentences_for_the_owner_of_a_mailbox(line: str, words: str) -> None:
     assert plainly.words_in_plain(parse(line))[0] == words
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "lock of the whole server: no mail leaves"),
+        ("pl", "blokada całego serwera: poczta nie wychodzi"),
+    ],
+)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "deferred transport",
+        "client TLS configuration problem",
+        "delivery temporarily suspended: client TLS configuration problem",
+    ],
+)
+def test_what_a_locked_server_holds_back_is_told_as_its_lock(language: str, words: str, reply: str) -> None:
+    event = parse(f"{SENT} dsn=4.7.5, status=deferred ({reply})")
+    with translation.override(language):
+        for told in (plainly.words_in_plain(event)[0], timeline.words_of(event)[0]):
+            assert words in told
+            assert "TLS" not in told
+            assert "transport" not in told
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "host mx.y.example[192.0.2.1] said: 451 client TLS configuration problem (in reply to RCPT)",
+        "host mx.y.example[192.0.2.1] said: 451 local data error while talking to me",
+        "connect to mx.y.example[192.0.2.1]:25: Connection refused",
+    ],
+)
+def test_another_servers_words_are_not_taken_for_our_own_state(reply: str) -> None:
+    assert own_reason(reply) == ""
+
+
+def test_a_missing_login_at_a_smarthost_is_told_with_what_to_do() -> None:
+    with translation.override("en"):
+        said = own_reason("local data error while talking to smtp.isp.example[192.0.2.1]")
+    assert said == "the password for the smarthost is missing: it must be set anew"

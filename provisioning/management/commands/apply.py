@@ -14,15 +14,20 @@ from provisioning.models import Node
 from provisioning.plan import StoreDiff
 from provisioning.tasks import applier_for
 from qmailux_site.console import progress_bar
-from qmailux_site.errors import QmailuxError
+from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 # A new machine gets a hundred: --json names them all.
 MOST_FILES_NAMED = 5
+# As in machine/common.sh: the instance can go on.
+INCOMPLETE = 9
 WORDS = {"upserts": "written", "deletes": "deleted", "write": "to write", "delete": "to delete"}
 
 
 class Command(BaseCommand):
-    help = "Apply pending changes; --all compares everything; --check only reports drift (exit code 1)."
+    help = (
+        "Apply pending changes; --all compares everything; --check only reports drift (exit code 1). "
+        "Exit code 9: everything is applied but the objects that are named."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = parser.add_mutually_exclusive_group()
@@ -47,6 +52,8 @@ class Command(BaseCommand):
                     results[node.name] = drift
                 else:
                     results[node.name] = _apply(applier, options).as_plan()
+        except ApplyIncomplete as error:
+            raise CommandError(str(error), returncode=INCOMPLETE) from error
         except QmailuxError as error:
             raise CommandError(str(error)) from error
         self._show(results, as_json=options["json"], check=options["check"])
