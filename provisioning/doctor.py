@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from django.utils import timezone
 from antispam.counts import UNSCANNED, stopped_since
 from antispam.models import TaughtMessage, UpdateRun
 from provisioning import rules
-from provisioning.daemons import Daemon, daemons, logs_to_syslog
+from provisioning.blocks import words_of
+from provisioning.daemons import Daemon, address_blocks, daemons, logs_to_syslog
 from provisioning.desired import SERVER_HOME
 from provisioning.events import learner_fault
 from provisioning.hosts.local import LocalHost
@@ -28,7 +30,7 @@ from provisioning.models import AppliedRevision, Change
 from provisioning.probes import probe, socket_fault
 from provisioning.settings_files import mail_plane, settings_files
 from provisioning.signatures import in_use
-from qmailux_site.errors import HostUnreachable, SetupError
+from qmailux_site.errors import CommandFailed, HostUnreachable, SetupError
 
 Level = Literal["ok", "warning", "error"]
 PENDING_TOO_LONG = timedelta(minutes=1)
@@ -62,6 +64,7 @@ def examine(layout: Layout) -> list[Finding]:
         _rules,
         _unscanned,
         _settings,
+        _blocks,
         _disk,
         certificate_findings,
         _plaintext_logins,
@@ -228,6 +231,23 @@ def _settings(layout: Layout) -> Iterator[Finding]:
         )
     else:
         yield Finding("settings", "ok", "all settings files are as rendered")
+
+
+def _blocks(layout: Layout) -> Iterator[Finding]:
+    """Which way blocked addresses are kept out, found out by trying."""
+    try:
+        done = LocalHost(layout).run([*address_blocks(layout), "--report"], timeout=60)
+    except CommandFailed as failure:
+        text = f"whether anybody is kept out is not known: {failure}"
+        yield Finding("blocks", "error", text, "mend the cause, then manage.py apply")
+        return
+    fault = json.loads(done.stdout)["fault"]
+    if fault:
+        yield Finding(
+            "blocks", "warning", words_of(fault), "install nftables, or run this with CAP_NET_ADMIN"
+        )
+    else:
+        yield Finding("blocks", "ok", words_of(fault))
 
 
 def _disk(layout: Layout) -> Iterator[Finding]:
