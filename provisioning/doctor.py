@@ -276,8 +276,12 @@ def _certificate_finding(check: str, path: Path) -> Finding:
     except (OSError, ValueError) as error:
         return Finding(check, "error", f"{path}: {error}", "manage.py apply makes one from our own authority")
     left = certificate.not_valid_after_utc - datetime.now(UTC)
-    text = f"valid for {left.days} days"
-    if left >= CERTIFICATE_WARNING:
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    text = (
+        f"valid for {left.days} days" if left.days else f"valid for {left.total_seconds() / 3600:.0f} hours"
+    )
+    # Some authorities issue for a day: half of the time in which it is renewed is left then.
+    if left >= min(CERTIFICATE_WARNING, life / 6):
         return Finding(check, "ok", text)
     level: Level = "warning" if left > timedelta(0) else "error"
     return Finding(check, level, text, "renew it (manage.py certificate list); ours renew themselves")

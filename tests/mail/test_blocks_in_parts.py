@@ -294,6 +294,17 @@ def test_login_of_a_blocked_address_is_refused_before_its_password_is_looked_at(
     assert answer.startswith("535")
 
 
+@pytest.mark.parametrize("source", [GUEST, GUEST6])
+@pytest.mark.parametrize("service", ["submission", "smtps"])
+def test_postfix_itself_refuses_on_the_ports_for_people_too(
+    plane: Confined, jan: Account, source: str, service: str
+) -> None:
+    block(plane, source)
+    with Talk(source, service) as talk:
+        answer = talk.say("EHLO x.example", f"MAIL FROM:<{jan.address}>", f"RCPT TO:<{jan.address}>")
+    assert answer.startswith("421 4.7.1")
+
+
 def test_open_sessions_end_at_their_next_step_and_the_neighbours_go_on(
     open_plane: Confined, jan: Account
 ) -> None:
