@@ -95,9 +95,9 @@ def _settle_filter(wanted: dict[Key, tuple[str, int]], table: str, ports: Mappin
 
 def _try(table: str, ports: Mapping[str, str]) -> None:
     """The kernel says whether it would take a block, and takes none."""
-    for address in ("192.0.2.1/32", "2001:db8::1/128"):
-        key = _key(ipaddress.ip_network(address), "all")
-        _run(["nft", "-c", "-f", "-"], stdin="".join(_commands(table, ports, {key: ("trial", 0)}, [], [key])))
+    networks = ("192.0.2.1/32", "2001:db8::1/128")
+    trial = {_key(ipaddress.ip_network(each), "all"): ("trial", 0) for each in networks}
+    _run(["nft", "-c", "-f", "-"], stdin="".join(_commands(table, ports, trial, [], list(trial))))
 
 
 def _key(network: ipaddress.IPv4Network | ipaddress.IPv6Network, service: str) -> Key:
