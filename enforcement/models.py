@@ -141,6 +141,8 @@ class Certificate(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     # Where names meet, what was taken last is served; a renewal changes nothing about that.
     taken_at = models.DateTimeField(null=True, blank=True)
+    # When an ACME authority was last asked.
+    tried_at = models.DateTimeField(null=True, blank=True)
 
     objects = CertificateQuerySet.as_manager()
 

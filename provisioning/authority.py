@@ -69,9 +69,9 @@ def _ensure(layout: Layout, certificate_file: Path, names: list[x509.GeneralName
     return True
 
 
-def authorities_of(layout: Layout, chain_file: Path) -> Path:
+def authorities_of(layout: Layout, chain_file: Path, acme_authorities: Path | None = None) -> Path:
     """By which the instance's own programs verify the server's certificate: our authority, the root in its
-    own chain, or the system's authorities.
+    own chain, that of an ACME server of one's own, or the system's authorities.
     """
     own = layout.tls / "ca.crt"
     if not chain_file.exists():
@@ -79,6 +79,10 @@ def authorities_of(layout: Layout, chain_file: Path) -> Path:
     chain = x509.load_pem_x509_certificates(chain_file.read_bytes())
     if own.exists() and _is_signed_by(chain[0], _read_certificate(own)):
         return own
+    if acme_authorities is not None and acme_authorities.exists():
+        known = x509.load_pem_x509_certificates(acme_authorities.read_bytes())
+        if any(_is_signed_by(chain[-1], root) for root in known):
+            return acme_authorities
     return chain_file if chain[-1].issuer == chain[-1].subject else SYSTEM_AUTHORITIES
 
 

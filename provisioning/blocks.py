@@ -10,9 +10,17 @@ from enforcement.models import Block
 from provisioning.daemons import address_blocks
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
+from provisioning.models import Node
 
 BlockRow = tuple[str, str, str, int]  # name, network, service, end
 BanRow = tuple[str, str]  # name, "address|login|service"
+# Whichever way it is, in a word of the command line.
+FILTERED = "the packet filter keeps blocked addresses out"
+REFUSED_BY_PARTS = (
+    "the packet filter cannot be used ({fault}): Postfix, Dovecot and nginx refuse blocked addresses, which"
+    " get a greeting, but no login and no mail through; an end takes effect within 10 seconds; hits are not"
+    " counted"
+)
 # As Dovecot calls them.
 _DOVECOT = {"submission": "smtp"}
 
@@ -35,10 +43,18 @@ def ban_rows(names: Iterable[str] | None = None) -> list[BanRow]:
     ]
 
 
-def settle_blocks(host: Host, layout: Layout) -> None:
-    """A filter that a restart or somebody else emptied is filled again, and what it met is counted."""
-    host.run(address_blocks(layout), timeout=60)
-    note_hits(json.loads(host.run([*address_blocks(layout), "--hits"], timeout=60).stdout or b"{}"))
+def settle_blocks(node: Node, host: Host, layout: Layout) -> None:
+    """A filter that a restart or somebody else emptied is filled again, and what it met is counted; where it
+    cannot be used, the parts refuse, which is noted at the node.
+    """
+    report = json.loads(host.run([*address_blocks(layout), "--report"], timeout=60).stdout)
+    Node.objects.filter(pk=node.pk).exclude(filter_fault=report["fault"]).update(filter_fault=report["fault"])
+    note_hits(report["hits"])
+
+
+def words_of(fault: str) -> str:
+    """Which way blocked addresses are kept out. fault: of the packet filter, empty when it does it."""
+    return REFUSED_BY_PARTS.format(fault=fault) if fault else FILTERED
 
 
 def _of(names: Iterable[str] | None) -> list[Block]:

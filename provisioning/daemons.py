@@ -63,7 +63,9 @@ def dovecot_conf(layout: Layout) -> Path:
 
 
 def address_blocks(layout: Layout) -> Argv:
-    """Puts blocked addresses into the packet filter. An instance has a table of its own."""
+    """Puts blocked addresses into the packet filter, where an instance has a table of its own, or else tells
+    the parts of them.
+    """
     services = {
         "smtp": ("smtp",),
         "submission": ("submission", "smtps"),
@@ -79,6 +81,13 @@ def address_blocks(layout: Layout) -> Argv:
         str(layout.accounts_file),
         f"qmailux_{layout.offset}" if layout.offset else "qmailux",
         *(f"{name}={','.join(members)}" for name, members in ports.items()),
+        # Who refuses where there is no packet filter.
+        f"--folder={layout.blocks}",
+        f"--maps={layout.maps}",
+        f"--postfix={postfix_folder(layout)}",
+        f"--postfix-reload={layout.bin / 'postfix-reload'}",
+        f"--dovecot={dovecot_conf(layout)}",
+        f"--nginx={nginx_conf(layout)}",
     )
 
 

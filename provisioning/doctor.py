@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from django.utils import timezone
 from antispam.counts import UNSCANNED, stopped_since
 from antispam.models import TaughtMessage, UpdateRun
 from provisioning import rules
-from provisioning.daemons import Daemon, daemons, logs_to_syslog
+from provisioning.blocks import words_of
+from provisioning.daemons import Daemon, address_blocks, daemons, logs_to_syslog
 from provisioning.desired import SERVER_HOME
 from provisioning.events import learner_fault
 from provisioning.hosts.local import LocalHost
@@ -29,7 +31,7 @@ from provisioning.probes import probe, socket_fault
 from provisioning.sealed_secrets import look_at_secrets
 from provisioning.settings_files import mail_plane, settings_files
 from provisioning.signatures import in_use
-from qmailux_site.errors import HostUnreachable, SetupError
+from qmailux_site.errors import CommandFailed, HostUnreachable, SetupError
 
 Level = Literal["ok", "warning", "error"]
 PENDING_TOO_LONG = timedelta(minutes=1)
@@ -64,6 +66,7 @@ def examine(layout: Layout) -> list[Finding]:
         _unscanned,
         _settings,
         _secrets,
+        _blocks,
         _disk,
         certificate_findings,
         _plaintext_logins,
@@ -258,6 +261,23 @@ def _secrets(layout: Layout) -> Iterator[Finding]:
         yield Finding("secrets", "ok", "what is sealed in the database can be opened")
 
 
+def _blocks(layout: Layout) -> Iterator[Finding]:
+    """Which way blocked addresses are kept out, found out by trying."""
+    try:
+        done = LocalHost(layout).run([*address_blocks(layout), "--report"], timeout=60)
+    except CommandFailed as failure:
+        text = f"whether anybody is kept out is not known: {failure}"
+        yield Finding("blocks", "error", text, "mend the cause, then manage.py apply")
+        return
+    fault = json.loads(done.stdout)["fault"]
+    if fault:
+        yield Finding(
+            "blocks", "warning", words_of(fault), "install nftables, or run this with CAP_NET_ADMIN"
+        )
+    else:
+        yield Finding("blocks", "ok", words_of(fault))
+
+
 def _disk(layout: Layout) -> Iterator[Finding]:
     usage = shutil.disk_usage(layout.node)
     share = usage.free / usage.total
@@ -284,8 +304,12 @@ def _certificate_finding(check: str, path: Path) -> Finding:
     except (OSError, ValueError) as error:
         return Finding(check, "error", f"{path}: {error}", "manage.py apply makes one from our own authority")
     left = certificate.not_valid_after_utc - datetime.now(UTC)
-    text = f"valid for {left.days} days"
-    if left >= CERTIFICATE_WARNING:
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    text = (
+        f"valid for {left.days} days" if left.days else f"valid for {left.total_seconds() / 3600:.0f} hours"
+    )
+    # Some authorities issue for a day: half of the time in which it is renewed is left then.
+    if left >= min(CERTIFICATE_WARNING, life / 6):
         return Finding(check, "ok", text)
     level: Level = "warning" if left > timedelta(0) else "error"
     return Finding(check, level, text, "renew it (manage.py certificate list); ours renew themselves")

@@ -250,6 +250,11 @@ class Layout:
         return self.node_run / "debug" / "clients"
 
     @property
+    def blocks(self) -> Path:
+        """Who is blocked, as Postfix and nginx read it where there is no packet filter."""
+        return self.node_run / "blocks"
+
+    @property
     def spool(self) -> Path:
         return self.node / "spool"
 

@@ -26,6 +26,8 @@ class Node(models.Model):
     # How far Dovecot's log has been read for last logins.
     login_log_inode = models.BigIntegerField(default=0, db_default=0)
     login_log_offset = models.BigIntegerField(default=0, db_default=0)
+    # Why its packet filter cannot be used, so that its parts refuse blocked addresses; empty: it is used.
+    filter_fault = models.CharField(max_length=250, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

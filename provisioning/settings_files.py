@@ -70,7 +70,9 @@ def mail_plane(layout: Layout) -> MailPlane:
         brands=tuple(brands()),
         certificates=served_certificates(layout),
     )
-    return replace(plane, certificate_mark=default_mark(plane), tls_ca=authorities_of(layout, plane.chain))
+    acme = settings.QMAILUX_ACME_CA_FILE
+    authorities = authorities_of(layout, plane.chain, Path(acme) if acme else None)
+    return replace(plane, certificate_mark=default_mark(plane), tls_ca=authorities)
 
 
 def _nameservers() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from provisioning.authority import ensure_certificate, ensure_host_certificate
 from provisioning.certificates import build_sni_map, forget_deleted, settle_certificates, sni_map_exists
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
+from provisioning.node_programs.blocks_in_parts import SESSIONS, SMTP, WEB
 from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
 from provisioning.render.files import RenderedFile
 from provisioning.render.plane import directories
@@ -29,10 +30,12 @@ def prepare(host: Host, layout: Layout) -> None:
     for folder in directories(mail_plane(layout)):
         path = str(folder.path.relative_to(layout.node))
         host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
-    clients = str(layout.debugged_clients.relative_to(layout.node))
-    # Whoever reads the logs writes it; a table that is missing would end every smtpd.
-    if host.read(clients) is None:
-        host.write(RenderedFile(path=clients, content=b"", daemon=""))
+    # Others write them: whoever reads the logs, and bin/address-blocks. A table that is missing would end
+    # every smtpd, and nginx would not start.
+    for table in (layout.debugged_clients, *(layout.blocks / name for name in (*SMTP, WEB))):
+        path = str(table.relative_to(layout.node))
+        if host.read(path) is None:
+            host.write(RenderedFile(path=path, content=b"", daemon=""))
     ensure_rules(host, layout)
     host.create_rows(SCHEMA, SCHEMA_VERSION)
 
@@ -50,6 +53,10 @@ def settings_applied(host: Host, layout: Layout, written: list[str]) -> Iterator
         known = daemons_by_name(layout)
         # Its tables are part of the signer's config test.
         open_store(host, layout, "dkim").create()
+        # Before a running Postfix is told of it: it defers all mail while a map is missing.
+        if host.read(POSTFIX_MAIN) is not None:
+            for name in SESSIONS.values():
+                open_store(host, layout, name).create()
         _settle_certificates(host, layout)
         changed = _changed(host, settings_files(layout))
         slow_files = changed.pop(SLOW_DAEMON, [])
@@ -60,7 +67,7 @@ def settings_applied(host: Host, layout: Layout, written: list[str]) -> Iterator
             written += [file.path for file in files]
             if was_stopped and not _stops_outgoing_mail(host):
                 host.run(["postqueue", "-c", str(layout.etc / "postfix"), "-f"], check=False)
-        for name in MAPS:
+        for name in (*MAPS, *SESSIONS.values()):
             open_store(host, layout, name).create()
         build_sni_map(host, layout, mail_plane(layout))
         forget_deleted(layout)

@@ -262,7 +262,7 @@ def node_look_for_guessing() -> None:
 def node_settle_blocks() -> None:
     """Who is blocked stays so, and what they met is counted."""
     layout = settings.QMAILUX_LAYOUT
-    _on_each_node(lambda _node, host: settle_blocks(host, layout), trouble="blocks not settled")
+    _on_each_node(lambda node, host: settle_blocks(node, host, layout), trouble="blocks not settled")
 
 
 @shared_task(name="provisioning.tasks.node_fetch_certificate")

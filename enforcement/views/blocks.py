@@ -13,7 +13,7 @@ from enforcement import actions
 from enforcement.forms import BlockForm
 from enforcement.models import Block
 from provisioning.life import lives_of
-from provisioning.models import SERVER_SCOPE
+from provisioning.models import SERVER_SCOPE, Node
 from qmailux_site.errors import ActionRefused
 from qmailux_site.middleware import PanelRequest
 from qmailux_site.pages import newest_first, superadmin_required
@@ -34,7 +34,10 @@ def blocks(request: PanelRequest) -> HttpResponse:
     page = newest_first(Block.objects.all(), request)
     lives = lives_of(SERVER_SCOPE, [block.key for block in page.rows])
     rows = [(block, lives[block.key]) for block in page.rows]
-    return render(request, "enforcement/blocks.html", {"form": form, "rows": rows, "page": page})
+    # Whose parts refuse in place of a packet filter.
+    unfiltered = Node.objects.exclude(filter_fault="").order_by("pk")
+    values = {"form": form, "rows": rows, "page": page, "unfiltered": unfiltered}
+    return render(request, "enforcement/blocks.html", values)
 
 
 @superadmin_required

@@ -2,7 +2,8 @@
 
 Standard library alone: this text is what runs on the machine, at the start of the mail plane too, when
 nothing of the control plane is up. One table of our own, in which nothing else stands. A set for each length
-of prefix, so that a network inside of another one is no conflict; each entry has a counter and an end.
+of prefix, so that a network inside of another one is no conflict; each entry has a counter and an end. Where
+the filter cannot be used, the parts themselves refuse (blocks_in_parts).
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import argparse
 import fcntl
 import ipaddress
 import json
-import shutil
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from provisioning.node_programs import blocks_in_parts
+
 SECONDS = 60
+# Where those are told who refuse in its place.
+PARTS = ("folder", "maps", "postfix", "postfix_reload", "dovecot", "nginx")
+
+
+class FilterUnusable(Exception):
+    """Not installed, not in this kernel, or not ours to change."""
 
 
 def main() -> int:
@@ -28,17 +35,21 @@ def main() -> int:
     parser.add_argument("accounts", type=Path)
     parser.add_argument("table", help="of the packet filter")
     parser.add_argument("ports", nargs="+", metavar="SERVICE=PORT,PORT")
-    parser.add_argument("--hits", action="store_true", help="print what each entry has met")
+    for name in PARTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
+    parser.add_argument("--report", action="store_true", help="print what holds and what each entry has met")
     chosen = parser.parse_args()
     ports = dict(each.split("=") for each in chosen.ports)
-    if shutil.which("nft") is None:
-        sys.stderr.write("nft is not installed: nobody is blocked by the packet filter\n")
-        return 3
+    parts = blocks_in_parts.Parts(
+        accounts=chosen.accounts, ports=ports, **{name: getattr(chosen, name) for name in PARTS}
+    )
     with _alone(chosen.accounts.with_name("blocks.lock")):
-        if chosen.hits:
-            print(json.dumps({name: packets for name, _end, packets in _found(chosen.table).values()}))
-            return 0
-        return _settle(chosen.accounts, chosen.table, ports)
+        fault = _settle(chosen.accounts, chosen.table, parts)
+        if chosen.report:
+            met = {} if fault else _found(chosen.table)
+            hits = {name: packets for name, _end, packets in met.values()}
+            print(json.dumps({"fault": fault, "hits": hits}))
+    return 0
 
 
 @contextmanager
@@ -48,24 +59,55 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _settle(accounts: Path, table: str, ports: dict[str, str]) -> int:
+Key = tuple[str, str]  # set, network's first address
+
+
+def _settle(accounts: Path, table: str, parts: blocks_in_parts.Parts) -> str:
+    """Found out by trying, each time anew. Returns why the packet filter does not do it."""
     wanted = _wanted(accounts)
+    in_parts = parts.folder / "in-parts"
+    try:
+        _settle_filter(wanted, table, parts.ports)
+    except FilterUnusable as refusal:
+        in_parts.touch()
+        blocks_in_parts.refuse(parts, [_entry(key, end) for key, (_name, end) in wanted.items()])
+        return str(refusal)
+    if in_parts.exists():
+        blocks_in_parts.refuse(parts, [])
+        in_parts.unlink()
+    return ""
+
+
+def _settle_filter(wanted: dict[Key, tuple[str, int]], table: str, ports: Mapping[str, str]) -> None:
     found = _found(table)
     gone = [key for key, (name, end, _packets) in found.items() if wanted.get(key) != (name, end)]
     new = [key for key in wanted if key not in found or key in gone]
     if not wanted:
         if _exists(table):
             _nft(f"delete table inet {table}\n")
-        return 0
-    if not gone and not new:
-        return 0
-    _nft("".join(_commands(table, ports, wanted, gone, new)))
-    for key in new:
-        _end_sessions(key, ports)
-    return 0
+        else:
+            _try(table, ports)
+    elif gone or new:
+        _nft("".join(_commands(table, ports, wanted, gone, new)))
+        for key in new:
+            _end_sessions(key, ports)
 
 
-Key = tuple[str, str]  # set, network's first address
+def _try(table: str, ports: Mapping[str, str]) -> None:
+    """The kernel says whether it would take a block, and takes none."""
+    networks = ("192.0.2.1/32", "2001:db8::1/128")
+    trial = {_key(ipaddress.ip_network(each), "all"): ("trial", 0) for each in networks}
+    _run(["nft", "-c", "-f", "-"], stdin="".join(_commands(table, ports, trial, [], list(trial))))
+
+
+def _key(network: ipaddress.IPv4Network | ipaddress.IPv6Network, service: str) -> Key:
+    return f"b{network.version}_{network.prefixlen}_{service}", str(network.network_address)
+
+
+def _entry(key: Key, until: int) -> blocks_in_parts.Entry:
+    name, address = key
+    _version, prefix, service = name[1:].split("_")
+    return blocks_in_parts.Entry(ipaddress.ip_network(f"{address}/{prefix}"), service, until)
 
 
 def _wanted(accounts: Path) -> dict[Key, tuple[str, int]]:
@@ -78,8 +120,7 @@ def _wanted(accounts: Path) -> dict[Key, tuple[str, int]]:
     for name, network, service, until in rows:
         if until and until <= time.time():
             continue
-        parsed = ipaddress.ip_network(network)
-        found[f"b{parsed.version}_{parsed.prefixlen}_{service}", str(parsed.network_address)] = (name, until)
+        found[_key(ipaddress.ip_network(network), service)] = (name, until)
     return found
 
 
@@ -104,7 +145,11 @@ def _exists(table: str) -> bool:
 
 
 def _commands(
-    table: str, ports: dict[str, str], wanted: dict[Key, tuple[str, int]], gone: list[Key], new: list[Key]
+    table: str,
+    ports: Mapping[str, str],
+    wanted: dict[Key, tuple[str, int]],
+    gone: list[Key],
+    new: list[Key],
 ) -> Iterator[str]:
     sets = [part.get("set", {}) for part in json.loads(_run(["nft", "-j", "list", "sets"]))["nftables"]]
     there = {each["name"] for each in sets if each.get("table") == table}
@@ -121,7 +166,7 @@ def _commands(
         yield f'add element inet {table} {name} {{ {address}{timeout} comment "{label} {end}" }}\n'
 
 
-def _new_set(table: str, name: str, ports: dict[str, str]) -> Iterator[str]:
+def _new_set(table: str, name: str, ports: Mapping[str, str]) -> Iterator[str]:
     version, prefix, service = name[1:].split("_")
     family, kind, whole = ("ip", "ipv4_addr", "0.0.0.0") if version == "4" else ("ip6", "ipv6_addr", "::")  # noqa: S104
     mask = ipaddress.ip_network(f"{whole}/{prefix}").netmask
@@ -131,7 +176,7 @@ def _new_set(table: str, name: str, ports: dict[str, str]) -> Iterator[str]:
     yield f"add rule inet {table} input {meets} reject with tcp reset\n"
 
 
-def _end_sessions(key: Key, ports: dict[str, str]) -> None:
+def _end_sessions(key: Key, ports: Mapping[str, str]) -> None:
     """Those that send nothing would not notice. A client of IPv4 may be one of IPv6 to a daemon."""
     name, address = key
     version, prefix, service = name[1:].split("_")
@@ -153,7 +198,10 @@ def _nft(commands: str) -> None:
 
 
 def _run(argv: list[str], *, stdin: str = "") -> str:
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False)
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except FileNotFoundError:
+        raise FilterUnusable(f"{argv[0]} is not installed") from None
     if done.returncode != 0:
-        raise SystemExit(f"{' '.join(argv)}: {done.stderr.strip()}")
+        raise FilterUnusable(f"nft: {' '.join(done.stderr.split())[:200]}")
     return done.stdout

@@ -13,8 +13,8 @@ from provisioning.render.plane import LEARN_FOLDERS, MailPlane
 from qmailux_site.errors import UnsafeValue
 
 # Bump with every change of SCHEMA: the file is then made anew from the database.
-SCHEMA_VERSION = 11
-# The first column of each table is its key.
+SCHEMA_VERSION = 12
+# The first column of each table is its key. Of blocked_login bin/address-blocks alone takes care.
 # The accounts file. Changed in place by transactions only: Dovecot keeps it open.
 SCHEMA = """\
 CREATE TABLE account (
@@ -86,6 +86,13 @@ CREATE TABLE ban (
     who TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX ban_who ON ban (who);
+CREATE TABLE blocked_login (
+    first TEXT NOT NULL,
+    last TEXT NOT NULL,
+    service TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (first, last, service, until)
+) WITHOUT ROWID;
 CREATE TABLE dkim (
     name TEXT NOT NULL PRIMARY KEY,
     selector TEXT NOT NULL,

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioning.node_programs.blocks_in_parts import WEB
 from provisioning.render.engine import render
 from provisioning.render.files import RenderedFile
 from provisioning.render.plane import MailPlane
@@ -34,6 +35,7 @@ def settings(plane: MailPlane, *, has_ipv6: bool) -> list[RenderedFile]:
         chain=nginx_value(plane.chain),
         key=nginx_value(plane.key),
         fingerprints=plane.certificate_fingerprints,
+        blocked=nginx_value(layout.blocks / WEB),
         webroot=nginx_value(layout.acme_answers),
         hosts=[
             (nginx_value(name), nginx_value(chain), nginx_value(key))

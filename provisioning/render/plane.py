@@ -370,6 +370,7 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.node_run / "clamav", "clamav", "clamav", 0o755),
         Directory(layout.etc / "clamav", "root", "root", 0o755),
         Directory(layout.debugged_clients.parent, "root", "root", 0o755),
+        Directory(layout.blocks, "root", "root", 0o755),
         Directory(layout.syslog_socket.parent, "root", "root", 0o755),
         Directory(layout.syslog_socket.with_name("private"), "root", "root", 0o700),
         Directory(layout.etc / "opendkim", "root", "root", 0o755),

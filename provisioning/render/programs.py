@@ -11,6 +11,7 @@ from provisioning.layout import MAIL_USER
 from provisioning.node_programs import (
     address_blocks,
     alias_forward,
+    blocks_in_parts,
     hijack_brake,
     outgoing_scan,
     sending_limits,
@@ -58,7 +59,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         _scan(plane),
         _spamd_reload(plane),
         _learn_event(plane),
-        *(_as_it_stands(module) for module in (service, *PROGRAMS.values())),
+        *(_as_it_stands(module) for module in (service, blocks_in_parts, *PROGRAMS.values())),
         *(_launcher(name, module) for name, module in PROGRAMS.items()),
         _forward_secret(plane),
         _outgoing_settings(plane),

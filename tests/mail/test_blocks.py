@@ -21,7 +21,6 @@ from domains.models import IPAddress
 from enforcement import actions
 from enforcement.models import Block
 from provisioning.blocks import settle_blocks
-from provisioning.daemons import address_blocks
 from provisioning.layout import STANDARD_PORTS
 from qmailux_site.errors import ActionRefused
 from tests.db.test_panel import logged_in, plain_static
@@ -117,7 +116,7 @@ def test_IPS_07_both_families_lose_open_sessions_and_new_ones_on_every_port_and_
     assert all(still_answers(each) for each in neighbours)
     assert all(gets_in(NEIGHBOUR, service) for service in STANDARD_PORTS)
     assert all(gets_in(NEIGHBOUR6, service) for service in PORTS6)
-    settle_blocks(plane.host, plane.layout)
+    settle_blocks(plane.node(), plane.host, plane.layout)
     for network in (NETWORK, NETWORK6):
         met = Block.objects.get(network=network)
         assert met.hits >= len(PORTS6)
@@ -127,7 +126,7 @@ def test_IPS_07_both_families_lose_open_sessions_and_new_ones_on_every_port_and_
     assert page.count("Zgaduje hasła") == 2
     assert page.count("console") >= 2
     before = Block.objects.get(network=NETWORK).hits
-    settle_blocks(plane.host, plane.layout)
+    settle_blocks(plane.node(), plane.host, plane.layout)
     assert Block.objects.get(network=NETWORK).hits == before
     for found in Block.objects.all():
         logged_in(root).post(f"/server/blocks/{found.pk}/lift/")
@@ -175,7 +174,7 @@ def test_block_and_its_end_survive_a_restart_with_the_control_plane_down(plane: 
     assert 3400 < entry["expires"] <= 3600
     # What was counted before goes on.
     Block.objects.filter(pk=found.pk).update(hits=7, counted=7)
-    settle_blocks(plane.host, plane.layout)
+    settle_blocks(plane.node(), plane.host, plane.layout)
     assert Block.objects.get(pk=found.pk).hits > 7
 
 
@@ -246,10 +245,3 @@ def test_blocks_from_the_command_line(plane: MailInstance, monkeypatch: pytest.M
     assert "lifted" in run("delete", NETWORK)
     plane.apply()
     assert gets_in(GUEST)
-
-
-def test_without_the_packet_filter_the_change_says_so(plane: MailInstance) -> None:
-    argv = address_blocks(plane.layout)
-    done = subprocess.run(["env", "PATH=/nonexistent", *argv], capture_output=True, check=False)
-    assert done.returncode == 3
-    assert b"nft is not installed" in done.stderr

@@ -11,7 +11,8 @@ from django.core.management.base import CommandError
 from accounts.actor import Actor
 from enforcement import actions
 from enforcement.models import Block
-from provisioning.models import SERVER_SCOPE
+from provisioning.blocks import words_of
+from provisioning.models import SERVER_SCOPE, Node
 from qmailux_site.console import Fact, SubcommandCommand, add_json, add_yes
 from qmailux_site.moments import parse_moment
 
@@ -44,12 +45,21 @@ class Command(SubcommandCommand):
         )
         self.stdout.write(f"blocked {block}: {block.get_service_display()}")
         self.say_life(SERVER_SCOPE, block.key)
+        self._say_ways(only_without_filter=True)
 
     def add_list_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser)
 
     def verb_list(self, options: dict[str, Any]) -> None:
         self.show([_facts(block) for block in Block.objects.all()], as_json=options["json"])
+        if not options["json"]:
+            self._say_ways()
+
+    def _say_ways(self, *, only_without_filter: bool = False) -> None:
+        """As it was at the last look, every ten seconds."""
+        for node in Node.objects.order_by("pk"):
+            if node.filter_fault or not only_without_filter:
+                self.stdout.write(f"{node}: {words_of(node.filter_fault)}")
 
     def add_delete_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("network")
