@@ -33,7 +33,7 @@ def set_smarthost(domain: Domain | None, *, to: str, user: str, password: str, b
     host, port = other_server(to, port=SUBMISSION_PORT)
     if port == WRAPPED_PORT and not user.strip():
         raise ActionRefused("user", _("Port 465 is for logins: enter a user name, or name another port."))
-    before = Smarthost.objects.select_for_update().filter(domain=fresh).first()
+    before = Smarthost.objects.select_for_update(of=("self",)).filter(domain=fresh).first()
     row = Smarthost(domain=fresh, pk=before.pk if before else None, host=host, port=port, user=user.strip())
     _refuse_unusable(row, password)
     if password:
@@ -50,7 +50,7 @@ def remove_smarthost(domain: Domain | None, *, by: Actor) -> None:
     """Mail leaves directly again, or by the server's smarthost; what waits does at its next attempt."""
     by.must_be_superadmin()
     fresh = None if domain is None else locked_domain(domain)
-    row = Smarthost.objects.select_for_update().filter(domain=fresh).first()
+    row = Smarthost.objects.select_for_update(of=("self",)).filter(domain=fresh).first()
     if row is None:
         return
     Smarthost.objects.filter(pk=row.pk).delete()

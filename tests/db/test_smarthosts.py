@@ -10,7 +10,7 @@ from accounts.actor import Actor
 from accounts.models import Account
 from domains import actions as domain_actions
 from domains.models import Domain, Smarthost
-from domains.smarthost_actions import set_smarthost
+from domains.smarthost_actions import remove_smarthost, set_smarthost
 from provisioning.models import Node
 from qmailux_site.errors import ActionRefused
 from qmailux_site.sealing import Opener
@@ -80,3 +80,11 @@ def _password(domain: Domain) -> str:
     row = Smarthost.objects.get(domain=domain)
     opener = Opener(settings.QMAILUX_LAYOUT.sealing_keys)
     return opener.open(row.sealed_password, purpose=row.purpose)
+
+
+def test_the_servers_smarthost_is_set_changed_and_taken_back(node: Node, console: Actor) -> None:
+    set_smarthost(None, to=HOST, user="serwer", password="tajne", by=console)
+    set_smarthost(None, to=f"{HOST}:465", user="serwer", password="inne", by=console)
+    assert Smarthost.objects.get().next_hop == f"[{HOST}]:465"
+    remove_smarthost(None, by=console)
+    assert not Smarthost.objects.exists()
