@@ -88,4 +88,5 @@ def fetch(certificate: Certificate, host: Host, layout: Layout) -> None:
 def _why(done: Output) -> str:
     """What the authority has met stands in certbot's output, what certbot itself has in its errors."""
     said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
-    return "\n".join([line for line in said if line.strip() and not line.startswith(NOISE)][-LAST_LINES:])
+    told = [line for line in said if line.strip() and not line.startswith(NOISE)]
+    return "\n".join(told[-LAST_LINES:]) or f"certbot ended with code {done.code}"
