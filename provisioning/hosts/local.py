@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,11 +38,12 @@ class LocalHost:
     def write(self, file: RenderedFile) -> None:
         target = self._inside(file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        for left_behind in target.parent.glob(f".{target.name}.????????"):
-            left_behind.unlink(missing_ok=True)  # by a writer that was killed
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        temporary = Path(name)
+        # Always the same name: one that a killed writer has left is found without a look through the folder,
+        # which may hold fifty thousand. Two never write one file: whoever writes holds a lock.
+        temporary = target.with_name(f".{target.name}.new")
         try:
+            temporary.unlink(missing_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 os.fchown(stream.fileno(), _uid(file.owner), _gid(file.group))
                 os.fchmod(stream.fileno(), file.mode)

@@ -98,7 +98,7 @@ def test_lock_is_exclusive_and_free_afterwards(host: Host) -> None:
 
 def test_killed_writer_leaves_nothing_behind(host: Host) -> None:
     host.write(RenderedFile("etc/file", b"1", ""))
-    left = Path(f"/tmp/qxh{os.getpid()}/node/etc/.file.abcdefgh")
+    left = Path(f"/tmp/qxh{os.getpid()}/node/etc/.file.new")
     left.write_bytes(b"half")
     host.write(RenderedFile("etc/file", b"2", ""))
     assert not left.exists()
