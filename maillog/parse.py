@@ -22,7 +22,7 @@ Kept = TypeVar("Kept")
 
 # Program tags repeat; taking each apart once is enough. tag -> how its lines are read
 _tags: dict[str, Program] = {}
-# The same of what stands in most lines: "Jun  1 10:00:02 " -> the stamp, "postfix/mx/smtpd[17]:" -> Postfix's.
+# So is what most lines begin with: "Jun  1 10:00:02 " -> the stamp, "postfix/mx/smtpd[17]:" -> Postfix's.
 _stamps: dict[str, str] = {}
 _postfix: dict[str, Program] = {}
 
