@@ -63,14 +63,14 @@ def _delete_lines(limit: datetime) -> int:
     last = _last_before(limit)
     while True:
         # From the end of the part before: a walk from the beginning would go over all that is deleted.
-        old = EntryLines.objects.filter(entry_id__gt=done, entry_id__lte=last, entry__last_at__lt=limit)
-        ids = list(old.order_by("entry_id").values_list("entry_id", flat=True)[:IDS_A_TRANSACTION])
+        kept = EntryLines.objects.filter(entry_id__gt=done, entry_id__lte=last)
+        ids = list(kept.order_by("entry_id").values_list("entry_id", flat=True)[:IDS_A_TRANSACTION])
         if not ids:
             return deleted
         done = ids[-1]
-        deleted += EntryLines.objects.filter(
-            entry_id__gte=ids[0], entry_id__lte=done, entry__last_at__lt=limit
-        )._raw_delete(LOGS)
+        of_old = Entry.objects.filter(pk__gte=ids[0], pk__lte=done, last_at__lt=limit)
+        lines = EntryLines.objects.filter(entry_id__gte=ids[0], entry_id__lte=done, entry__in=of_old)
+        deleted += lines._raw_delete(LOGS)
 
 
 def _bare(limit: datetime) -> int:
