@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -15,6 +14,7 @@ from maillog.subjects import readable_subject
 
 # Deferred for days, or sent to thousands: what lies between the first and the last lines is left out.
 MOST_LINES = 4000
+LONGEST_PARTY = 320
 _MAPPED = "0" * 20 + "ffff"
 LEFT_OUT = "... lines left out ..."
 _HERE = ("submission", "smtps", "sieve")
@@ -71,9 +71,10 @@ class Draft:
         self.handling: list[str] = []
 
     def add(self, line: str, moment: float) -> None:
-        if len(self.lines) >= MOST_LINES:
-            self.lines[MOST_LINES // 2 : -MOST_LINES // 4] = [LEFT_OUT]
-        self.lines.append(line)
+        lines = self.lines
+        if len(lines) >= MOST_LINES:
+            lines[MOST_LINES // 2 : -MOST_LINES // 4] = [LEFT_OUT]
+        lines.append(line)
         if moment > self.last:
             self.last = moment
 
@@ -278,9 +279,11 @@ class Draft:
     def final_verdict(self) -> str:
         if self.verdict:
             return self.verdict
-        fates = set(self.fates.values()) - {"rejected"} or set(self.fates.values())
+        fates = set(self.fates.values())
         if not fates:
             return "unknown" if self.is_closed else "queued"
+        if len(fates) > 1:
+            fates.discard("rejected")
         if fates == {"delivered"}:
             return "discarded" if self.folder == "-" and not self.stored else "delivered"
         if len(fates) == 1:
@@ -312,28 +315,21 @@ class Draft:
         reason = next(iter(self.words.values()))
         return reason, mechanism_of(reason)
 
-    def parties(self) -> Iterator[tuple[str, str]]:
+    def parties(self) -> list[tuple[str, str]]:
         """Addresses and their roles, each once."""
-        seen: set[tuple[str, str]] = set()
-        for address, role in self._parties():
-            cut = address[:320]
-            if cut and (cut, role) not in seen:
-                seen.add((cut, role))
-                yield cut, role
-
-    def _parties(self) -> Iterator[tuple[str, str]]:
-        yield self.sender.lower(), "s"
+        found = [(self.sender.lower()[:LONGEST_PARTY], "s")]
         for role, addresses in (("r", self.recipients), ("o", self.originals)):
             for address in addresses:
-                yield address, role
-                localpart, plus, rest = address.partition("+")
-                if plus:
-                    yield f"{localpart}@{rest.rpartition('@')[2]}", role
+                found.append((address[:LONGEST_PARTY], role))
+                if "+" in address:
+                    localpart, _, rest = address.partition("+")
+                    found.append((f"{localpart}@{rest.rpartition('@')[2]}"[:LONGEST_PARTY], role))
         if self.login:
-            yield self.login.lower(), "l"
+            found.append((self.login.lower()[:LONGEST_PARTY], "l"))
         elif self.service in _HERE:
             # What Sieve sends, it sends for the account that the envelope names.
-            yield self.sender.lower(), "l"
+            found.append((found[0][0], "l"))
+        return [party for party in dict.fromkeys(found) if party[0]]
 
 
 APPLY = {

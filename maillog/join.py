@@ -24,6 +24,8 @@ _BEGINS = {events.CLIENT, events.PICKUP}
 _MAY_BEGIN = {*_BEGINS, events.MESSAGE_ID}
 # Lines of other parts about a message that Postfix tells of.
 _ASIDE = {events.INFECTED, events.NOTE}
+# All others go straight to the message that their id names.
+_NOT_AT_ONCE = {*_MAY_BEGIN, *_ASIDE, events.OTHER}
 MOST_LINES_OF_CONNECTION = 40
 MOST_KEPT = 10_000
 Recall = Callable[[str], Draft | None]
@@ -97,6 +99,7 @@ class Joiner:
             count += 1
             event = parse(line)
             kind, stamp, _, _, _, queue_id, _, _ = event
+            # Lines of the same second follow each other.
             if stamp != last_stamp:
                 found, last_stamp = moment_of(stamp), stamp
                 # What names no moment is shown as it stands, in the order of the file.
@@ -104,7 +107,7 @@ class Joiner:
                     found = stamps.last if stamps.last is not None else stamps.reference
                 moment = found
             if queue_id:
-                of_message(event, line, moment, stamps)
+                of_message(kind, queue_id, event, line, moment, stamps)
             elif (handle := without_id.get(kind)) is not None:
                 handle(event, line, moment)
             elif kind == events.UNKNOWN:
@@ -139,21 +142,19 @@ class Joiner:
 
     # Lines with a queue id
 
-    def _of_message(self, event: Event, line: str, moment: float, stamps: Stamps) -> None:
-        kind, queue_id = event.kind, event.queue_id
-        if kind in _ASIDE:
-            self._of_scanner(queue_id, line, moment)
-            return
+    def _of_message(
+        self, kind: str, queue_id: str, event: Event, line: str, moment: float, stamps: Stamps
+    ) -> None:
         draft = self.open.get(queue_id)
-        if draft is None or kind in _MAY_BEGIN:
-            draft = self._message(event, moment)
-        if kind == events.CLIENT:
-            self._begun(draft, event, moment)
-        elif kind == events.OTHER and event.text.startswith("removed"):
-            first, *glued = split_glued(line)
-            if glued:
-                self.line_count -= 1
-                self.feed([first, *glued], stamps)
+        if draft is None or kind in _NOT_AT_ONCE:
+            if kind in _ASIDE:
+                self._of_scanner(queue_id, line, moment)
+                return
+            if draft is None or kind in _MAY_BEGIN:
+                draft = self._message(event, moment)
+            if kind == events.CLIENT:
+                self._begun(draft, event, moment)
+            elif kind == events.OTHER and self._is_glued(event, line, stamps):
                 return
         draft.add(line, moment)
         if (apply := APPLY.get(kind)) is not None:
@@ -167,6 +168,16 @@ class Joiner:
             self.open.pop(queue_id, None)
             if kind == events.REJECT:
                 self._infected[queue_id] = draft
+
+    def _is_glued(self, event: Event, line: str, stamps: Stamps) -> bool:
+        """Two writers' lines in one are read one after the other (LOG-09)."""
+        if not event.text.startswith("removed"):
+            return False
+        first, *glued = split_glued(line)
+        if glued:
+            self.line_count -= 1
+            self.feed([first, *glued], stamps)
+        return bool(glued)
 
     def _of_scanner(self, queue_id: str, line: str, moment: float) -> None:
         """The virus scanner's own line, or that of another check: its file may be read before or after."""

@@ -7,6 +7,7 @@ by the first delimiter that turns up (LOG-06, LOG-08).
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from maillog import parse_clamav, parse_dovecot, parse_operation, parse_policy, parse_postfix
 from maillog.events import OTHER, REPEATED, UNKNOWN, Event
@@ -15,16 +16,33 @@ from maillog.parse_postfix import Program
 _STAMP_INSIDE = re.compile(r"(?<=[)a-z])(?=[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w/-]+\[\d+\]: )")
 # Wed Nov 25 16:08:35 2026 -> text
 _CLAMAV = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}) -> ")
-_KEPT_TAGS = 20_000
+_KEPT = 20_000
 _REPEATED = "last message repeated "
+Kept = TypeVar("Kept")
 
 # Program tags repeat; taking each apart once is enough. tag -> how its lines are read
 _tags: dict[str, Program] = {}
+# So is what most lines begin with: "Jun  1 10:00:02 " -> the stamp, "postfix/mx/smtpd[17]:" -> Postfix's.
+_stamps: dict[str, str] = {}
+_postfix: dict[str, Program] = {}
 
 
 def parse(line: str) -> Event:
     """The event of one line without its line end."""
+    # Nearly every line of a big log begins as one before it; any other is read below, and remembered.
+    stamp = _stamps.get(line[:16])
+    if stamp is not None:
+        _host, _, tagged = line[16:].partition(" ")
+        tag, _, text = tagged.partition(" ")
+        program = _postfix.get(tag)
+        if program is not None and text:
+            return parse_postfix.event(stamp, program, text)
+    return _parse(line)
+
+
+def _parse(line: str) -> Event:
     if line[3:4] == " " and line[9:10] == ":" and line[12:13] == ":" and line[15:16] == " ":
+        _remember(_stamps, line[:16], line[:15])
         return _syslog(line[:15], line, 16)
     if line[:1].isdigit():
         return _complete(line)
@@ -61,13 +79,10 @@ def _syslog(stamp: str, line: str, start: int) -> Event:
 
 
 def _of_program(stamp: str, tag: str, text: str) -> Event:
-    program = _tags.get(tag)
-    if program is None:
-        program = _program(tag)
-        if len(_tags) >= _KEPT_TAGS:
-            _tags.clear()
-        _tags[tag] = program
+    program = _tags.get(tag) or _remember(_tags, tag, _program(tag))
     if program.is_postfix:
+        if " " not in tag:
+            _remember(_postfix, f"{tag}:", program)
         return parse_postfix.event(stamp, program, text)
     if program.service == "dovecot":
         return parse_dovecot.event(stamp, text)
@@ -76,6 +91,13 @@ def _of_program(stamp: str, tag: str, text: str) -> Event:
     if program.service == parse_operation.PROGRAM:
         return parse_operation.event(stamp, program.pid, text)
     return Event(OTHER, stamp, program.service, program.origin, program.pid, text=text)
+
+
+def _remember(known: dict[str, Kept], text: str, kept: Kept) -> Kept:
+    if len(known) >= _KEPT:
+        known.clear()
+    known[text] = kept
+    return kept
 
 
 def _program(tag: str) -> Program:

@@ -36,6 +36,8 @@ from maillog.events import (
 
 # Short ids are capital hexadecimal, long ones digits and consonants (postconf(5), enable_long_queue_ids).
 _QUEUE_ID = re.compile(r"[0-9A-F]{6,17}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,22}")
+_KEPT_IDS = 20_000
+_ids: set[str] = set()
 _SUBJECT_END = re.compile(r" from (?:[^\s\[]+\[[0-9A-Fa-f.:]+\]|local|unknown\[unknown\]); from=<")
 _REFUSAL = re.compile(
     r"(milter-reject|milter-hold|reject|discard|hold|warn|filter|redirect|prepend): (.*)", re.DOTALL
@@ -63,18 +65,29 @@ class Program(NamedTuple):
 
 
 def event(stamp: str, program: Program, text: str) -> Event:
-    queue_id = ""
-    end = text.find(": ")
-    if end > 5:
-        first = text[:end]
-        if _QUEUE_ID.fullmatch(first):
-            queue_id, text = first, text[end + 2 :]
-        elif first == "NOQUEUE":
-            text = text[9:]
+    first, found, rest = text.partition(": ")
+    if not found:
+        queue_id = ""
+    elif first in _ids or _is_queue_id(first):
+        queue_id, text = first, rest
+    else:
+        queue_id = ""
+        if first == "NOQUEUE":
+            text = rest
     service, origin, pid, _, read = program
     kind, fields = read(text) if read else _OTHER
     # The constructor by name would cost as much as all of the above.
     return _new_event(Event, (kind, stamp, service, origin, pid, queue_id, text, fields))
+
+
+def _is_queue_id(text: str) -> bool:
+    """Remembers those that are: each comes in some seven lines."""
+    if not _QUEUE_ID.fullmatch(text):
+        return False
+    if len(_ids) >= _KEPT_IDS:
+        _ids.clear()
+    _ids.add(text)
+    return True
 
 
 def _smtpd(text: str) -> Found:
@@ -248,11 +261,11 @@ def _delivery(text: str) -> Found:
     status_at = text.find(", status=", position)
     if status_at < 0:
         return OTHER, fields
-    fields["relay"] = text[position:status_at].partition(", relay=")[2].partition(",")[0]
-    fields["dsn"] = text[position:status_at].rpartition(", dsn=")[2]
-    status, _, reply = text[status_at + 9 :].partition(" ")
-    fields["status"] = status
-    fields["reply"] = reply[1:-1] if reply.startswith("(") and reply.endswith(")") else reply.lstrip("(")
+    way = text[position:status_at]
+    fields["relay"] = way.partition(", relay=")[2].partition(",")[0]
+    fields["dsn"] = way.rpartition(", dsn=")[2]
+    fields["status"], _, reply = text[status_at + 9 :].partition(" ")
+    fields["reply"] = reply[1:-1] if reply[:1] == "(" and reply[-1:] == ")" else reply.lstrip("(")
     return DELIVERY, fields
 
 

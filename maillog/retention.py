@@ -57,16 +57,20 @@ def _last_before(limit: datetime) -> int:
 
 
 def _delete_lines(limit: datetime) -> int:
-    deleted = 0
+    if not Entry.objects.filter(began_at__lt=limit).exists():
+        return 0
+    deleted = done = 0
     last = _last_before(limit)
     while True:
-        old = EntryLines.objects.filter(entry_id__lte=last, entry__last_at__lt=limit)
-        ids = list(old.order_by("entry_id").values_list("entry_id", flat=True)[:IDS_A_TRANSACTION])
+        # From the end of the part before: a walk from the beginning would go over all that is deleted.
+        kept = EntryLines.objects.filter(entry_id__gt=done, entry_id__lte=last)
+        ids = list(kept.order_by("entry_id").values_list("entry_id", flat=True)[:IDS_A_TRANSACTION])
         if not ids:
             return deleted
-        deleted += EntryLines.objects.filter(
-            entry_id__gte=ids[0], entry_id__lte=ids[-1], entry__last_at__lt=limit
-        )._raw_delete(LOGS)
+        done = ids[-1]
+        of_old = Entry.objects.filter(pk__gte=ids[0], pk__lte=done, last_at__lt=limit)
+        lines = EntryLines.objects.filter(entry_id__gte=ids[0], entry_id__lte=done, entry__in=of_old)
+        deleted += lines._raw_delete(LOGS)
 
 
 def _bare(limit: datetime) -> int:
@@ -92,17 +96,19 @@ def _bare(limit: datetime) -> int:
 
 
 def _delete_entries(limit: datetime) -> int:
+    """By their time, so that nothing is walked over but what goes."""
     deleted = 0
-    last = _last_before(limit)
+    left = Entry.objects.filter(last_at__lt=limit, began_at__lt=limit)
     while True:
-        old = Entry.objects.filter(pk__lte=last, last_at__lt=limit).order_by("pk")
-        ids = list(old.values_list("pk", flat=True)[:900])
-        if not ids:
+        moments = list(left.order_by("began_at").values_list("began_at", flat=True)[:IDS_A_TRANSACTION])
+        if not moments:
             return deleted
+        old = left.filter(began_at__gte=moments[0], began_at__lte=moments[-1])
         with transaction.atomic(using=LOGS):
-            EntryLines.objects.filter(entry_id__in=ids)._raw_delete(LOGS)
-            Party.objects.filter(entry_id__in=ids)._raw_delete(LOGS)
-            deleted += Entry.objects.filter(pk__in=ids)._raw_delete(LOGS)
+            EntryLines.objects.filter(entry__in=old)._raw_delete(LOGS)
+            Party.objects.filter(entry__in=old)._raw_delete(LOGS)
+            deleted += old._raw_delete(LOGS)
+        left = left.filter(began_at__gte=moments[-1])
 
 
 def _delete_files(folder: Path, limit: datetime) -> int:

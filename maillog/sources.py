@@ -116,7 +116,7 @@ def _write_over(path: Path, start: int, places: Sequence[tuple[int, int]]) -> No
 def _lines(block: bytes) -> list[str]:
     """A line that never ends is cut; PostgreSQL knows no NUL."""
     lines = block.decode("utf-8", "replace").replace("\0", "\ufffd").split("\n")
-    if len(block) > LONGEST_LINE:
+    if max(map(len, lines)) > LONGEST_LINE:
         return [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] for line in lines]
     return lines
 

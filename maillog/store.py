@@ -29,9 +29,11 @@ from maillog.models import (
 )
 from maillog.router import LOGS
 
-Value = str | int
-Row = tuple[Value, ...]
-Plain = tuple[list[Row], list[Row], list[Row], list[int], dict[str, str] | None, list[dict[str, Any]]]
+# Text in every column: so a row is joined without a look at each value, and both databases take it.
+Row = tuple[str, ...]
+# Or, for PostgreSQL, what COPY reads.
+Rows = list[Row] | bytes
+Plain = tuple[Rows, Rows, Rows, list[int], dict[str, str] | None, list[dict[str, Any]]]
 _ENTRY = (
     "id", "kind", "began_at", "last_at", "is_open", "queue_id", "message_id", "sender", "recipient",
     "recipient_count", "subject", "size_bytes", "client", "client_name", "helo", "login", "service",
@@ -42,7 +44,8 @@ _PARTY = ("address", "entry_id", "role", "domain")
 _LINES = ("entry_id", "text")
 _FILE = ("id", "head", "head_bytes", "name", "offset_bytes", "last_moment", "line_count", "unknown_count")
 _IDS_A_STATEMENT = 900
-_ROWS_A_WRITE = 1000
+# In so many rows at once it is looked whether something is to be escaped.
+_ROWS_A_LOOK = 100
 # From here on it is worth a process of its own.
 MUCH_BYTES = 16 * 1024 * 1024
 
@@ -53,18 +56,23 @@ class Batch:
     wait, or None when they are as they were.
     """
 
-    entries: list[Row] = field(default_factory=list)
-    parties: list[Row] = field(default_factory=list)
-    lines: list[Row] = field(default_factory=list)
+    entries: Rows = field(default_factory=list)
+    parties: Rows = field(default_factory=list)
+    lines: Rows = field(default_factory=list)
     replaced: list[int] = field(default_factory=list)
     loose: Mapping[str, str] | None = None
     files: Sequence[LogFile] = ()
 
     def plain(self) -> Plain:
-        """What another process makes the same batch of."""
+        """What another process makes the same batch of. Its rows are in the database's own form by then, so
+        that they cross as one piece.
+        """
         files = [{column: getattr(file, column) for column in _FILE} for file in self.files]
         loose = None if self.loose is None else dict(self.loose)
-        return self.entries, self.parties, self.lines, self.replaced, loose, files
+        shaped = _copy_text if connections[LOGS].vendor == "postgresql" else _as_it_is
+        return (
+            shaped(self.entries), shaped(self.parties), shaped(self.lines), self.replaced, loose, files
+        )  # fmt: skip
 
     @classmethod
     def of_plain(cls, plain: Plain) -> Batch:
@@ -76,20 +84,23 @@ def batch_of(drafts: Iterable[Draft], next_id: int, own_addresses: Mapping[str, 
     """Rows of the drafts; new ones get their ids. Returns the next free id as well. own_addresses: by the
     labels under which the services log.
     """
-    batch = Batch()
+    entries: list[Row] = []
+    parties: list[Row] = []
+    lines: list[Row] = []
+    replaced = []
     for draft in drafts:
         if draft.is_new:
             draft.is_new = False
             draft.entry_id = next_id
             next_id += 1
         else:
-            batch.replaced.append(draft.entry_id)
-        batch.entries.append(_entry_row(draft, own_addresses))
-        entry_id = draft.entry_id
+            replaced.append(draft.entry_id)
+        entry_id = str(draft.entry_id)
+        entries.append(_entry_row(draft, entry_id, own_addresses))
         for address, role in draft.parties():
-            batch.parties.append((address, entry_id, role, address.rpartition("@")[2][:253]))
-        batch.lines.append((entry_id, "\n".join(draft.lines)))
-    return batch, next_id
+            parties.append((address, entry_id, role, address.rpartition("@")[2][:253]))
+        lines.append((entry_id, "\n".join(draft.lines)))
+    return Batch(entries, parties, lines, replaced), next_id
 
 
 @lru_cache(maxsize=4096)
@@ -98,22 +109,22 @@ def _time_of(moment: float) -> str:
     return str(datetime.fromtimestamp(moment, UTC).replace(tzinfo=None))
 
 
-def _entry_row(draft: Draft, own_addresses: Mapping[str, str]) -> Row:
+def _entry_row(draft: Draft, entry_id: str, own_addresses: Mapping[str, str]) -> Row:
     reason, mechanism = draft.final_reason()
     recipients = draft.recipients
     return (
-        draft.entry_id,
+        entry_id,
         draft.kind,
         _time_of(draft.began),
         _time_of(draft.last),
-        not draft.is_closed,
+        "0" if draft.is_closed else "1",
         draft.queue_id[:40],
         draft.message_id[:LONGEST_MESSAGE_ID],
         draft.sender[:LONGEST_ADDRESS],
         recipients[0][:LONGEST_ADDRESS] if recipients else "",
-        len(recipients),
+        str(len(recipients)),
         draft.subject[:LONGEST_SUBJECT],
-        min(draft.size, 2**62),
+        str(min(draft.size, 2**62)),
         draft.client,
         draft.client_name[:LONGEST_NAME],
         draft.helo[:LONGEST_NAME],
@@ -159,8 +170,10 @@ def count_anew() -> None:
     connection = connections[LOGS]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            for model in (Entry, Party, EntryLines):
-                cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+            for table in (Entry, Party, EntryLines):
+                # Nothing is looked for in the raw lines, and they are most of what there is to look at.
+                columns = ' ("entry_id")' if table is EntryLines else ""
+                cursor.execute(f'ANALYZE "{table._meta.db_table}"{columns}')
 
 
 def _remove(ids: Sequence[int]) -> None:
@@ -172,30 +185,43 @@ def _remove(ids: Sequence[int]) -> None:
             rows._raw_delete(LOGS)
 
 
-def _insert(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> None:
+def _insert(model: type[Model], columns: Sequence[str], rows: Rows) -> None:
     if not rows:
         return
     table = model._meta.db_table
     names = ", ".join(f'"{column}"' for column in columns)
     connection = connections[LOGS]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if connection.vendor == "postgresql" or isinstance(rows, bytes):
             with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-                for start in range(0, len(rows), _ROWS_A_WRITE):
-                    copy.write("".join(map(copy_line, rows[start : start + _ROWS_A_WRITE])))
+                copy.write(_copy_text(rows))
             return
         marks = ", ".join(["%s"] * len(columns))
         statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608  # our own names
         cursor.executemany(statement, rows)
 
 
-def copy_line(row: Row) -> str:
-    """A row in COPY's text format. Most have nothing to be escaped, which is quicker to see than to do."""
-    line = "\t".join(map(str, row))
-    is_plain = line.count("\t") < len(row)
-    if not is_plain or "\\" in line or "\n" in line or "\r" in line:
-        line = "\t".join(_escaped(str(value)) for value in row)
-    return f"{line}\n"
+def _as_it_is(rows: Rows) -> Rows:
+    return rows
+
+
+def _copy_text(rows: Rows) -> bytes:
+    """Rows in COPY's text format."""
+    if isinstance(rows, bytes):
+        return rows
+    looked_at = (rows[start : start + _ROWS_A_LOOK] for start in range(0, len(rows), _ROWS_A_LOOK))
+    return "".join(map(_copy_lines, looked_at)).encode()
+
+
+def _copy_lines(rows: Sequence[Row]) -> str:
+    """Most rows have nothing to be escaped but the line ends of raw lines, which is quicker to see in many
+    at once than to do in each. No value holds a NUL.
+    """
+    text = "\0".join(map("\t".join, rows)) + "\0"
+    is_plain = text.count("\t") == len(rows) * (len(rows[0]) - 1)
+    if is_plain and "\\" not in text and "\r" not in text:
+        return text.replace("\n", "\\n").replace("\0", "\n")
+    return "".join("\t".join(map(_escaped, row)) + "\n" for row in rows)
 
 
 def _escaped(text: str) -> str:

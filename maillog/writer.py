@@ -20,6 +20,8 @@ from maillog.storing import send
 BATCHES_A_COLLECTION = 32
 # One is stored while the next one waits: so memory is bounded.
 MOST_UNANSWERED = 2
+# A batch has megabytes: the 64 KB of a pipe would wake both ends for each of them.
+PIPE_BYTES = 1024 * 1024
 
 
 class StoringError(DatabaseError):
@@ -46,6 +48,7 @@ class BesideWriter(Writer):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=settings.BASE_DIR,
+            pipesize=PIPE_BYTES,
         )
         self._batches = cast(IO[bytes], self._process.stdin)
         self._answers = cast(IO[bytes], self._process.stdout)

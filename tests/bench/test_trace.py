@@ -15,7 +15,9 @@ from django.conf import settings
 
 from accounts.actor import Actor
 from maillog.access import Sight, sight_of
+from maillog.figures import SPANS, figures_of
 from maillog.models import Entry
+from maillog.retention import forget
 from maillog.trace import Question, find
 from tests.bench import maillines
 from tests.bench.figures import Report, milliseconds, stopwatch
@@ -87,6 +89,39 @@ def test_finding_a_recipient(database: None, log: Path, report: Report) -> None:
             ratio=middle / (by_grep * 2),
             goal="<= 0.2",
         )
+
+
+def test_the_summary_of_a_day(database: None, log: Path, report: Report) -> None:
+    """All of the log lies within a day."""
+    newest = Entry.objects.latest("began_at").began_at
+    summed = _seconds(lambda: _run("pflogsumm", str(log)))
+    seconds = [_seconds(partial(figures_of, SPANS["day"], now=newest)) for _time in range(5)]
+    report.add(
+        f"trace: the figures of a day, {Entry.objects.count():,} entries",
+        milliseconds(seconds),
+        limit=f"pflogsumm {summed:.1f} s",
+        ratio=sorted(seconds)[2] / summed,
+        goal="<= 0.05",
+    )
+
+
+def test_forgetting_one_day_of_ten(database: None, log: Path, report: Report) -> None:
+    """As if the log were of ten days. Last, for the others count what it deletes."""
+    total = Entry.objects.count()
+    oldest, newest = Entry.objects.earliest("began_at").began_at, Entry.objects.latest("began_at").began_at
+    limit = oldest + (newest - oldest) / 10
+    for what, entries_before in (("raw lines", oldest), ("entries", limit)):
+        forgetting = partial(forget, lines_before=limit, entries_before=entries_before, folder=log.parent)
+        with stopwatch() as watch:
+            found = forgetting()
+        report.add(
+            f"trace: {what} of one day of ten forgotten, {total:,} entries",
+            f"{watch.seconds:.2f} s",
+            limit=f"{(found.lines or found.entries) / watch.seconds:,.0f} a second",
+            goal="cheap",
+        )
+        assert found.lines or found.entries
+    assert not Entry.objects.filter(last_at__lt=limit).exists()
 
 
 def _first_page(question: Question, sight: Sight) -> list[Entry]:

@@ -516,6 +516,38 @@ def test_after_its_days_the_old_is_gone(ingester: Ingester, log: Path) -> None:
     assert not Party.objects.exists()
 
 
+def test_what_is_old_goes_in_parts_and_the_rest_stays(
+    ingester: Ingester, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts that end within the entries of one second."""
+    monkeypatch.setattr("maillog.retention.IDS_A_TRANSACTION", 2)
+    add(log, [line for number in range(7) for line in message(number)])
+    ingester.run(log.parent)
+    now = timezone.now()
+    old = list(Entry.objects.order_by("pk").values_list("pk", flat=True)[:5])
+    Entry.objects.filter(pk__in=old).update(began_at=now - timedelta(days=9), last_at=now - timedelta(days=9))
+    # One that began then and went on until lately.
+    Entry.objects.filter(pk=old[2]).update(last_at=now)
+    limit = now - timedelta(days=2)
+    found = forget(lines_before=limit, entries_before=now - timedelta(days=20), folder=log.parent)
+    assert (found.lines, found.entries, EntryLines.objects.count()) == (4, 0, 3)
+    found = forget(lines_before=limit, entries_before=limit, folder=log.parent)
+    assert (found.lines, found.entries) == (0, 4)
+    assert sorted(Entry.objects.values_list("pk", flat=True))[0] == old[2]
+    assert Entry.objects.count() == EntryLines.objects.count() == 3
+
+
+@pytest.mark.parametrize("subject", ["C:\\temp\\nowy", "raz\tdwa", "koniec\\", "\\N", "a\rb"])
+def test_what_the_database_has_signs_for_is_stored_as_it_stands(
+    ingester: Ingester, log: Path, subject: str
+) -> None:
+    add(log, [*message(1), *message(2, subject=subject), *message(3)])
+    ingester.run(log.parent)
+    assert subject in set(Entry.objects.values_list("subject", flat=True))
+    assert EntryLines.objects.filter(text__contains=f"Subject: {subject} from").count() == 1
+    assert Entry.objects.count() == 3
+
+
 # The panel
 
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from maillog import events
+from maillog import events, parse_postfix
+from maillog import parse as parse_module
 from maillog.draft import Draft, packed
 from maillog.join import Joiner
 from maillog.mechanisms import mechanism_of
@@ -337,6 +338,25 @@ def test_the_scanners_own_line_joins_before_or_after_the_refusal(is_first: bool)
     (draft,) = joined([own, *refusal] if is_first else [*refusal, own])
     assert own in draft.lines
     assert parse(own).fields["virus"] == "Eicar-Test"
+
+
+def test_a_line_is_read_the_same_whatever_was_read_before() -> None:
+    """Also one that breaks off, after lines that begin as it does."""
+    lines = [DELIVERED, *case_lines("LOG-01-noqueue.log"), *case_lines("LOG-09-prefixes.log")]
+    broken_off = [line[:end] for line in lines for end in range(len(line) + 1)]
+    forgets = [
+        parse_module._stamps.clear,
+        parse_module._postfix.clear,
+        parse_module._tags.clear,
+        parse_postfix._ids.clear,
+    ]
+    alone = []
+    for line in broken_off:
+        for forgets_all in forgets:
+            forgets_all()
+        alone.append(parse(line))
+    assert [parse(line) for line in broken_off] == alone
+    assert [parse(line) for line in reversed(broken_off)] == alone[::-1]
 
 
 def test_a_part_of_a_million_mutated_lines_raises_nothing() -> None:
