@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning.bookkeeping import Outcome, finish, mark_all_applied, note_failure, record_run
+from provisioning.bookkeeping import (
+    Outcome,
+    finish,
+    keep_broken,
+    mark_all_applied,
+    note_failure,
+    record_run,
+)
 from provisioning.desired import (
     SERVER_MAILBOX,
     all_entries,
@@ -99,6 +106,7 @@ class Applier:
         mark_all_applied(self.node, revisions)
         if not outcome.is_empty:
             record_run(self.node, started, outcome, trigger)
+        keep_broken(self.node, outcome.broken, trigger)
         _raise_broken(outcome)
         return outcome
 
@@ -296,7 +304,8 @@ class Applier:
             if not confirm_deletions:
                 refuse_mass_deletion(store.name, diff, existing=existing)
             differing.update(diff.upserts, diff.deletes)
-        return sorted(differing)
+        # What cannot be rendered differs from nothing; it is looked at again, and told.
+        return sorted(differing | wanted.broken.keys())
 
     # Shared
 

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from provisioning.models import AppliedRevision, Change, Node, Run
+from domains.models import Domain
+from provisioning import outbox
+from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run
 from provisioning.plan import StoreDiff
-from qmailux_site.errors import QmailuxError
+from qmailux_site.errors import ApplyIncomplete, QmailuxError
 
 log = logging.getLogger(__name__)
+# Each is tried again with every sweep. More are named by the apply and by doctor.
+MOST_BROKEN_SCOPES = 100
 
 
 @dataclass(slots=True)
@@ -82,6 +88,27 @@ def note_failure(node: Node, changes: Sequence[Change], error: QmailuxError, tri
     for scope in {change.scope for change in changes}:
         AppliedRevision.objects.update_or_create(node=node, scope=scope, defaults={"error": str(error)})
     record_run(node, timezone.now(), Outcome(), trigger, error)
+
+
+def keep_broken(node: Node, broken: Mapping[str, str], trigger: str) -> None:
+    """What a full apply had to leave out waits in the outbox with its reason, so that no page says it is
+    live. broken: reasons by key.
+    """
+    found: dict[str, list[str]] = {}
+    for key in sorted(broken):
+        found.setdefault(_scope_of(key), []).append(key)
+    for scope, keys in list(found.items())[:MOST_BROKEN_SCOPES]:
+        with transaction.atomic():
+            revision = outbox.record(scope, keys, nodes=[node])
+        changes = list(Change.objects.filter(node=node, scope=scope, revision=revision))
+        note_failure(node, changes, ApplyIncomplete(f"{keys[0]}: {broken[keys[0]]}"), trigger)
+
+
+def _scope_of(key: str) -> str:
+    """The domain of an address or a name, or the server."""
+    name = key.rpartition("@")[2]
+    domain = Domain.objects.filter(Q(name=name) | Q(domain_aliases__name=name)).first()
+    return domain.scope if domain else SERVER_SCOPE
 
 
 def record_run(

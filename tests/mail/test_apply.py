@@ -100,6 +100,13 @@ def test_a_broken_object_breaks_one_mailbox_only(
     assert wire.imap_login_command(ola.address, PASSWORD) == "OK"
     assert life_of(firma.scope, ola.address).state == "failed"
     assert life_of(firma.scope, jan.address).state == "live"
+    # Nor does a full apply make it live, whether there is much to write or nothing.
+    for _time in range(2):
+        with pytest.raises(ApplyIncomplete, match="ola@"):
+            plane.applier().apply_all()
+        assert life_of(firma.scope, ola.address).state == "failed"
+        assert life_of(firma.scope, jan.address).state == "live"
+    assert Change.objects.filter(scope=firma.scope).count() == 1
     actions.change_password(ola, password="Naprawione-22", by=console)
     plane.apply()
     assert wire.imap_login_command(ola.address, "Naprawione-22") == "OK"
