@@ -18,8 +18,10 @@ from django.utils import timezone
 
 from antispam.counts import UNSCANNED, stopped_since
 from antispam.models import TaughtMessage, UpdateRun
+from enforcement.models import Certificate
 from provisioning import rules
 from provisioning.blocks import words_of
+from provisioning.certificates import files_of
 from provisioning.daemons import Daemon, address_blocks, daemons, logs_to_syslog
 from provisioning.desired import SERVER_HOME
 from provisioning.events import learner_fault
@@ -291,14 +293,16 @@ def _disk(layout: Layout) -> Iterator[Finding]:
 def certificate_findings(layout: Layout) -> Iterator[Finding]:
     """The server's own certificate, and those of other names that are not in order."""
     plane = mail_plane(layout)
-    yield _certificate_finding("certificate", plane.chain)
+    by_acme = {files_of(layout, row)[0] for row in Certificate.objects.filter(kind=Certificate.Kind.ACME)}
+    yield certificate_finding("certificate", plane.chain, is_acme=plane.chain in by_acme)
     for name, (chain, _key) in plane.certificates_by_name:
-        finding = _certificate_finding(f"certificate {name}", chain)
+        finding = certificate_finding(f"certificate {name}", chain, is_acme=chain in by_acme)
         if chain != plane.chain and finding.level != "ok":
             yield finding
 
 
-def _certificate_finding(check: str, path: Path) -> Finding:
+def certificate_finding(check: str, path: Path, *, is_acme: bool) -> Finding:
+    """is_acme: it is renewed by itself, in the last third of its life."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -309,7 +313,7 @@ def _certificate_finding(check: str, path: Path) -> Finding:
         f"valid for {left.days} days" if left.days else f"valid for {left.total_seconds() / 3600:.0f} hours"
     )
     # Some authorities issue for a day: half of the time in which it is renewed is left then.
-    if left >= min(CERTIFICATE_WARNING, life / 6):
+    if left >= (min(CERTIFICATE_WARNING, life / 6) if is_acme else CERTIFICATE_WARNING):
         return Finding(check, "ok", text)
     level: Level = "warning" if left > timedelta(0) else "error"
     return Finding(check, level, text, "renew it (manage.py certificate list); ours renew themselves")
