@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from domains.models import Domain
+from domains.models import Domain, DomainAlias
 from provisioning import outbox
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Node, Run
 from provisioning.plan import StoreDiff
@@ -94,9 +93,10 @@ def keep_broken(node: Node, broken: Mapping[str, str], trigger: str) -> None:
     """What a full apply had to leave out waits in the outbox with its reason, so that no page says it is
     live. broken: reasons by key.
     """
+    scopes = _scopes_by_name({_name_in(key) for key in broken})
     found: dict[str, list[str]] = {}
     for key in sorted(broken):
-        found.setdefault(_scope_of(key), []).append(key)
+        found.setdefault(scopes.get(_name_in(key), SERVER_SCOPE), []).append(key)
     for scope, keys in list(found.items())[:MOST_BROKEN_SCOPES]:
         with transaction.atomic():
             revision = outbox.record(scope, keys, nodes=[node])
@@ -104,11 +104,15 @@ def keep_broken(node: Node, broken: Mapping[str, str], trigger: str) -> None:
         note_failure(node, changes, ApplyIncomplete(f"{keys[0]}: {broken[keys[0]]}"), trigger)
 
 
-def _scope_of(key: str) -> str:
-    """The domain of an address or a name, or the server."""
-    name = key.rpartition("@")[2]
-    domain = Domain.objects.filter(Q(name=name) | Q(domain_aliases__name=name)).first()
-    return domain.scope if domain else SERVER_SCOPE
+def _name_in(key: str) -> str:
+    return key.rpartition("@")[2]
+
+
+def _scopes_by_name(names: set[str]) -> dict[str, str]:
+    """The domain of each name that is one or leads to one."""
+    own = Domain.objects.filter(name__in=names).values_list("name", "name")
+    through = DomainAlias.objects.filter(name__in=names).values_list("name", "domain__name")
+    return {**dict(own), **dict(through)}
 
 
 def record_run(
