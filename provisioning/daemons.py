@@ -107,7 +107,7 @@ def postfix(layout: Layout) -> Daemon:
             # Who is blocked stays so over a restart, with the control plane down too.
             ("/bin/sh", "-c", '"$@" || true', "sh", *address_blocks(layout)),
         ),
-        check=(("/usr/sbin/postconf", "-c", folder, "-n"), ("/usr/sbin/postconf", "-c", folder, "-M")),
+        check=((str(layout.bin / "postfix-check"),),),
         reload=(str(layout.bin / "postfix-reload"),),
         pid_file=layout.queue / "pid" / "master.pid",
         log=layout.node_log / "mail.log",

@@ -101,7 +101,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
     }
     # What the others name comes first: a header check that is missing defers mail.
     return [
-        _reload(plane),
+        *_programs(plane),
         *(file for address in plane.addresses for file in _address_files(plane, address)),
         *(
             RenderedFile(
@@ -127,14 +127,17 @@ def settings_of_unlocked() -> list[str]:
     ]
 
 
-def _reload(plane: MailPlane) -> RenderedFile:
-    """Among Postfix's own files, so that it is there when they are put in force."""
-    content = render(
-        "bin/postfix-reload.j2",
-        folder=plane.layout.etc / "postfix",
-        pid_file=plane.layout.queue / "pid" / "master.pid",
-    )
-    return RenderedFile(path="bin/postfix-reload", content=content, daemon="postfix", mode=0o755)
+def _programs(plane: MailPlane) -> list[RenderedFile]:
+    """Among Postfix's own files, so that they are there when those are put in force."""
+    values = {
+        "folder": plane.layout.etc / "postfix",
+        "run": plane.layout.node_run,
+        "pid_file": plane.layout.queue / "pid" / "master.pid",
+    }
+    return [
+        RenderedFile(f"bin/{name}", render(f"bin/{name}.j2", **values), daemon="postfix", mode=0o755)
+        for name in ("postfix-check", "postfix-reload")
+    ]
 
 
 def outgoing_service(number: int) -> str:

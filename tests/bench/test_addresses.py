@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 
 import pytest
 
@@ -77,6 +78,7 @@ def test_rendering(running: Instance, many: list[IPAddress], report: Report) -> 
 def test_a_new_name_on_the_last_listener(running: Instance, many: list[IPAddress], report: Report) -> None:
     last, seconds = many[-1], []
     for number in range(3):
+        wait_until(population.is_live, seconds=LONGEST_WAIT_SECONDS)
         name = f"inna{number}.bench.test"
         with stopwatch() as watch:
             address_actions.edit_address(last, hostname=name, by=Actor.console())
@@ -85,7 +87,26 @@ def test_a_new_name_on_the_last_listener(running: Instance, many: list[IPAddress
     report.add(
         f"new name of one of {ADDRESSES} addresses, commit to its greeting",
         milliseconds(seconds),
-        goal="rendered, tested, reloaded: the reload alone under 1 s",
+        goal="rendered, tested, reloaded",
+    )
+
+
+def test_reload_alone(running: Instance, many: list[IPAddress], report: Report) -> None:
+    """The file is written by hand, as an apply writes it, and put back."""
+    last, seconds = many[-1], []
+    wait_until(population.is_live, seconds=LONGEST_WAIT_SECONDS)
+    services = running.layout.etc / "postfix" / "master.cf"
+    applied, known = services.read_text(encoding="utf-8"), _greets(running, last)
+    for name in ("raz.bench.test", "dwa.bench.test", known):
+        services.write_text(applied.replace(f"={known}", f"={name}"), encoding="utf-8")
+        with stopwatch() as watch:
+            subprocess.run([running.layout.bin / "postfix-reload"], check=True, stderr=subprocess.DEVNULL)
+            wait_until(lambda: _greets(running, last) == name, seconds=LONGEST_WAIT_SECONDS)  # noqa: B023
+        seconds.append(watch.seconds)
+    report.add(
+        f"reload with {ADDRESSES} addresses, to the greeting of the last",
+        milliseconds(seconds),
+        goal="under 1 s",
     )
 
 
@@ -94,6 +115,7 @@ def test_one_domain_moves(running: Instance, many: list[IPAddress], report: Repo
     ways = open_store(LocalHost(running.layout), running.layout, "sender_transport")
     seconds = []
     for number in range(ROUNDS):
+        wait_until(population.is_live, seconds=LONGEST_WAIT_SECONDS)
         before, to = ways.query([key]), many[(number + 1) % ADDRESSES]
         with stopwatch() as watch:
             address_actions.set_domain_addresses(domain, inbound=to, outbound=to, by=Actor.console())

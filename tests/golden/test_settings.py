@@ -145,6 +145,40 @@ def test_postfix_accepts_its_settings_without_a_warning(written: MailPlane) -> N
         assert unexpected == []
 
 
+@pytest.mark.parametrize("after", ["postlog", "smtp-x10", "smtp-x499"])
+def test_postfix_check_finds_a_faulty_service_among_many(written: MailPlane, after: str) -> None:
+    """It asks postconf part by part."""
+    services = written.layout.etc / "postfix" / "master.cf"
+    many = "".join(f"smtp-x{number} unix - - n - - smtp\n    -o x=y\n" for number in range(500))
+    good = services.read_text(encoding="utf-8") + many
+    services.write_text(good, encoding="utf-8")
+    assert _postfix_check(written) == (0, "")
+    before, after_it = good.split(f"\n{after} ")
+    services.write_text(f"{before}\nfaulty inet n - n\n{after} {after_it}", encoding="utf-8")
+    line = before.count("\n") + 2
+    said = f"postconf: fatal: file {services}: line {line}: bad field count\n"
+    assert _postfix_check(written) == (1, said)
+
+
+def test_postfix_check_finds_a_fault_in_main_cf_and_says_where(written: MailPlane) -> None:
+    settings = written.layout.etc / "postfix" / "main.cf"
+    with settings.open("a", encoding="utf-8") as file:
+        file.write("virtual_mailbox_maps = lmdb:${oops\n")
+    code, said = _postfix_check(written)
+    assert code == 1
+    assert f"{settings}, line " in said
+    assert "macro processing error" in said
+
+
+def _postfix_check(plane: MailPlane) -> tuple[int, str]:
+    check = plane.layout.bin / "postfix-check"
+    check.chmod(0o755)
+    plane.layout.node_run.mkdir(exist_ok=True)
+    done = subprocess.run([check], capture_output=True, text=True, check=False)
+    assert list(plane.layout.node_run.iterdir()) == []
+    return done.returncode, done.stderr
+
+
 def test_dovecot_accepts_its_settings(written: MailPlane) -> None:
     conf = str(written.layout.etc / "dovecot" / "dovecot.conf")
     done = subprocess.run(["doveconf", "-c", conf, "-n"], capture_output=True, text=True, check=False)
