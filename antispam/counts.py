@@ -63,6 +63,7 @@ _PATTERNS = {
         "outgoing-viruses": _SEARCHED + r"(?:refused|held), virus ",
         "outgoing-spam": _SEARCHED + r"(?:refused|held), spam ",
         UNSCANNED_OUTGOING: _SEARCHED + r"passed without \w+ check: ",
+        UNSCANNED: _SEARCHED + r"passed on without spam check: ",
     },
 }
 _COMPILED = {

@@ -136,6 +136,8 @@ def delete_domain(domain: Domain, *, by: Actor) -> int:
     scope, node = fresh.scope, fresh.node
     fresh.delete()
     outbox.record(scope, [outbox.everything_under(name) for name in names], nodes=[node])
+    if fresh.is_relay:
+        outbox.record_settings()
     return count
 
 

@@ -29,6 +29,10 @@ class DomainQuerySet(models.QuerySet["Domain"]):
     def hosted(self) -> Self:
         return self.filter(kind="hosted")
 
+    def relayed(self) -> Self:
+        """Their mailboxes are on another server."""
+        return self.filter(kind="relay")
+
     def using_address(self, address: IPAddress) -> Self:
         """Domains whose mail arrives at it or leaves from it."""
         return self.filter(Q(inbound_address=address) | Q(outbound_address=address))

@@ -61,4 +61,6 @@ def _saved(domain: Domain) -> Domain:
     domain.save(update_fields=FIELDS)
     names = domain.all_names()
     outbox.record(domain.scope, [outbox.everything_under(name) for name in names], nodes=[domain.node])
+    # What comes in is searched for spam at the door while some of it is passed on.
+    outbox.record_settings()
     return domain

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from domains.models import Domain
 from enforcement.models import ServerLock
 from provisioning.authority import authorities_of
 from provisioning.certificates import default_mark, served_certificates
@@ -57,6 +58,7 @@ def mail_plane(layout: Layout) -> MailPlane:
         addresses=addresses,
         plaintext_logins=not server_needs_encryption(),
         outgoing_stopped=ServerLock.objects.exists(),
+        passes_mail_on=Domain.objects.relayed().exists(),
         other_addresses=others,
         spam_probable=spam.probable,
         spam_scan=spam.is_scanned,

@@ -164,6 +164,7 @@ class MailPlane:
     webmail_secret: what Roundcube encrypts the passwords in its sessions with. forward_secret: what signs
     the senders of mail that aliases pass on.
     webmail_keys: public keys of the sign-in tokens, by name. outgoing_stopped: nothing leaves the server.
+    passes_mail_on: there are domains whose mailboxes are on another server.
     """
 
     layout: Layout
@@ -204,6 +205,7 @@ class MailPlane:
     forward_secret: str = ""
     webmail_keys: tuple[tuple[str, bytes], ...] = ()
     outgoing_stopped: bool = False
+    passes_mail_on: bool = False
     certificates: tuple[ServedCertificate, ...] = ()
     certificate_mark: str = ""
 

@@ -217,6 +217,8 @@ def _milters(plane: MailPlane) -> list[str]:
         found.append(_milter(plane.layout.dkim_milter, "accept"))
     if "dmarc" in on:
         found.append(_milter(plane.layout.dmarc_milter, "accept"))
+    if plane.passes_mail_on and "spamassassin" in on:
+        found.append(_milter(plane.layout.outgoing_scan, "accept"))
     return found
 
 

@@ -14,6 +14,8 @@ from provisioning.node_programs import (
     blocks_in_parts,
     hijack_brake,
     outgoing_scan,
+    relay_marks,
+    scanning,
     sending_limits,
     service,
 )
@@ -21,6 +23,8 @@ from provisioning.render.engine import render
 from provisioning.render.files import HEADER, RenderedFile
 from provisioning.render.plane import MailPlane
 
+# What they are made of besides.
+SHARED = (service, blocks_in_parts, scanning, relay_marks)
 # Programs in Python with modules of their own.
 PROGRAMS = {
     "sending-limits": sending_limits,
@@ -59,7 +63,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
         _scan(plane),
         _spamd_reload(plane),
         _learn_event(plane),
-        *(_as_it_stands(module) for module in (service, blocks_in_parts, *PROGRAMS.values())),
+        *(_as_it_stands(module) for module in (*SHARED, *PROGRAMS.values())),
         *(_launcher(name, module) for name, module in PROGRAMS.items()),
         _forward_secret(plane),
         _outgoing_settings(plane),

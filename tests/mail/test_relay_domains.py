@@ -10,16 +10,20 @@ from django.urls import reverse
 from accounts import actions
 from accounts.actor import Actor
 from accounts.models import Account
+from antispam.actions import add_sender_entries, set_protection
+from antispam.models import ProtectionCount, SenderListEntry
 from domains import actions as domain_actions
 from domains import relay_actions
 from domains.models import Domain
 from maillog.ingest import Ingester
 from maillog.models import Entry
+from provisioning.stopped import count_stopped
 from tests.conftest import PASSWORD
 from tests.db.test_panel import logged_in
 from tests.mail.instance import MailInstance, wait_until
+from tests.mail.test_protections import GTUBE
 from tests.mail.wire import Wire, letter
-from tests.mail.world import World
+from tests.mail.world import Arrival, World
 
 pytestmark = pytest.mark.django_db(databases=["default", "logs"])
 HUB = "127.0.0.101"
@@ -152,6 +156,107 @@ def test_a_lock_of_the_domain_holds_for_mail_that_is_passed_on(
     domain_actions.lock_domain(relay, mode="reject", by=console)
     plane.apply()
     assert wire.rcpt(ELA)[0] == 550
+
+
+FORGED = "X-Spam-Flag: NO\r\nX-Spam-Status: No, score=-90\r\nX-Spam-Flag: NO\r\nx-qm-scan: off\r\n"
+
+
+def _marks(found: Arrival) -> dict[str, list[str]]:
+    names = ("X-Spam-Flag", "X-Spam-Status", "X-Spam-Score", "X-Spam-Level", "X-QM-Scan")
+    return {name: list(map(str, values)) for name in names if (values := found.message.get_all(name))}
+
+
+@pytest.mark.parametrize(("body", "subject"), [("zwykła treść", "faktura"), (GTUBE, "[SPAM] faktura")])
+def test_mail_that_is_passed_on_is_marked_and_claims_of_the_sender_are_taken_away(
+    wire: Wire, plane: MailInstance, world: World, relay: Domain, console: Actor, body: str, subject: str
+) -> None:
+    """A filter before another server."""
+    relay_actions.pass_on(relay, to=HUB, by=console)
+    plane.apply()
+    wire.deliver(ELA, text=FORGED + letter("faktura", body), sender=SENDER)
+    wait_until(lambda: world.to(ELA), what="the mail on the other server")
+    found = world.to(ELA)[-1]
+    marks = _marks(found)
+    assert str(found.message["Subject"]) == subject
+    assert all(len(values) == 1 for values in marks.values()), marks
+    assert marks.get("X-Spam-Flag") == (["YES"] if body == GTUBE else None)
+    assert marks["X-Spam-Status"][0].startswith("Yes, score=1" if body == GTUBE else "No, score=")
+    assert "X-QM-Scan" not in marks
+
+
+def test_the_servers_senders_lists_count_for_mail_that_is_passed_on(
+    wire: Wire, plane: MailInstance, world: World, relay: Domain, console: Actor
+) -> None:
+    add_sender_entries(None, kind=SenderListEntry.Kind.ALLOW, patterns=[SENDER], by=console)
+    relay_actions.pass_on(relay, to=HUB, by=console)
+    plane.apply()
+    wire.deliver(ELA, text=letter("faktura"), sender=SENDER)
+    wait_until(lambda: world.to(ELA), what="the mail on the other server")
+    assert "QM_ALLOW_SERVER_ADDRESS" in _marks(world.to(ELA)[-1])["X-Spam-Status"][0]
+
+
+def test_mail_for_people_here_is_left_to_their_own_settings(
+    wire: Wire, plane: MailInstance, world: World, relay: Domain, console: Actor
+) -> None:
+    """One message for both: the other server gets marks, and the subject stays."""
+    here = domain_actions.add_domain(name="tutaj.example", by=console)
+    jan = actions.add_account(domain=here, localpart="jan", password=PASSWORD, by=console)
+    relay_actions.pass_on(relay, to=HUB, by=console)
+    plane.apply()
+    wire.deliver(ELA, jan.address, text=letter("dla obojga", GTUBE), sender=SENDER)
+    wait_until(lambda: world.to(ELA), what="the mail on the other server")
+    assert _marks(world.to(ELA)[-1])["X-Spam-Flag"] == ["YES"]
+    assert str(world.to(ELA)[-1].message["Subject"]) == "dla obojga"
+    wait_until(lambda: wire.subjects(jan.address, PASSWORD, "SPAM") == ["[SPAM] dla obojga"], what="here")
+    wire.deliver(jan.address, text=FORGED + letter("tylko tutaj"), sender=SENDER)
+    wait_until(lambda: wire.subjects(jan.address, PASSWORD) == ["tylko tutaj"], what="ordinary mail here")
+
+
+def test_while_spamd_is_down_mail_is_passed_on_and_says_so(
+    wire: Wire, plane: MailInstance, world: World, relay: Domain, console: Actor
+) -> None:
+    relay_actions.pass_on(relay, to=HUB, by=console)
+    plane.apply()
+    count_stopped(plane.node(), plane.host)
+    ProtectionCount.objects.all().delete()
+    plane.stop_daemon("spamd")
+    try:
+        wire.deliver(ELA, text=letter("bez sprawdzenia", GTUBE), sender=SENDER)
+        wait_until(lambda: world.to(ELA), what="the mail on the other server")
+    finally:
+        plane.start_daemon(plane.daemon("spamd"))
+    assert _marks(world.to(ELA)[-1]) == {"X-QM-Scan": ["failed"]}
+    count_stopped(plane.node(), plane.host)
+    assert ProtectionCount.objects.get(name="unscanned").count == 1
+
+
+def test_a_server_without_relay_domains_or_search_for_spam_asks_nobody(
+    wire: Wire, plane: MailInstance, world: World, relay: Domain, console: Actor
+) -> None:
+    def asks() -> bool:
+        return str(plane.layout.outgoing_scan) in _incoming_milters(plane)
+
+    relay_actions.pass_on(relay, to=HUB, by=console)
+    plane.apply()
+    assert asks()
+    set_protection("spamassassin", is_on=False, by=console)
+    plane.apply()
+    assert not asks()
+    wire.deliver(ELA, text=letter("nie szukamy", GTUBE), sender=SENDER)
+    wait_until(lambda: world.to(ELA), what="the mail on the other server")
+    assert _marks(world.to(ELA)[-1]) == {}
+    set_protection("spamassassin", is_on=True, by=console)
+    plane.apply()
+    assert asks()
+    domain_actions.delete_domain(relay, by=console)
+    plane.apply()
+    assert not asks()
+
+
+def _incoming_milters(plane: MailInstance) -> str:
+    assert "files" not in plane.applier().check()
+    main = plane.host.read("etc/postfix/main.cf") or b""
+    return next(line for line in main.decode().splitlines() if line.startswith("incoming_milters"))
 
 
 def _told(plane: MailInstance, kind: str, recipient: str) -> str:
