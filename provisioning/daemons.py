@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioning.layout import MAIL_USER, Layout
+from provisioning.render.postfix import QUOTA_ROOM
 
 Argv = tuple[str, ...]
 
@@ -408,6 +409,18 @@ def hijack_brake(layout: Layout) -> Daemon:
     return _own_service(layout, "hijack-brake", layout.brake_policy, files)
 
 
+def quota_room(layout: Layout) -> Daemon:
+    """Keeps the map of mailboxes that quota-status need not be asked about."""
+    files = {
+        "accounts": layout.accounts_file,
+        "mail": layout.mail,
+        "events": layout.quota_events,
+        "map": layout.maps / QUOTA_ROOM,
+        "postfix": postfix_folder(layout),
+    }
+    return _own_service(layout, "quota-room", layout.quota_room, files, user="")
+
+
 def alias_forward(layout: Layout) -> Daemon:
     """Passes mail for aliases on to other servers, in the name of the alias's domain."""
     files = {
@@ -418,8 +431,10 @@ def alias_forward(layout: Layout) -> Daemon:
     return _own_service(layout, "alias-forward", layout.forward_socket, files)
 
 
-def _own_service(layout: Layout, name: str, socket: Path, files: Mapping[str, Path]) -> Daemon:
-    """One of provisioning/node_programs. Dovecot's group, for it reads the accounts file."""
+def _own_service(
+    layout: Layout, name: str, socket: Path, files: Mapping[str, Path], *, user: str = MAIL_USER
+) -> Daemon:
+    """One of provisioning/node_programs. Dovecot's group, for it reads the accounts file. user "": root."""
     pid_file = socket.with_suffix(".pid")
     return Daemon(
         name=name,
@@ -428,8 +443,7 @@ def _own_service(layout: Layout, name: str, socket: Path, files: Mapping[str, Pa
             *(f"--{option}={path}" for option, path in files.items()),
             f"--socket={socket}",
             f"--pid={pid_file}",
-            f"--user={MAIL_USER}",
-            "--group=dovecot",
+            *((f"--user={user}", "--group=dovecot") if user else ()),
         ),
         prepare=(("/bin/rm", "-f", str(pid_file), str(socket)),),
         check=(),
@@ -454,6 +468,7 @@ def daemons(layout: Layout) -> tuple[Daemon, ...]:
         postgrey(layout),
         sending_limits(layout),
         hijack_brake(layout),
+        quota_room(layout),
         alias_forward(layout),
         outgoing_scan(layout),
         spamd(layout),

@@ -269,7 +269,7 @@ def _account_entries(
         language=account.language,
     )
     out.put("account", (address, row))
-    mailbox, sender = postfix.own_entries(address)
+    mailbox, sender = postfix.own_entries(address, account.home, account.quota_bytes)
     out.put("mailboxes", mailbox)
     out.put("senders", sender)
     if catch_alls and f"@{domain.name}" in catch_alls:
@@ -355,7 +355,7 @@ def _live_targets(address: str, facts: Facts) -> list[str]:
 def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
     """The server's own mailbox: bounces to postmaster, and postmaster mail of domains that have none."""
     out.put("domains", postfix.domain_entry(SERVER_DOMAIN))
-    out.put("mailboxes", postfix.mailbox_entry(SERVER_MAILBOX))
+    out.put("mailboxes", postfix.mailbox_entry(SERVER_MAILBOX, SERVER_HOME, 0))
     row = dovecot.account_row(
         address=SERVER_MAILBOX,
         password_dovecot=dovecot.NO_LOGIN,

@@ -202,6 +202,15 @@ class Layout:
         return self.state / "brake" / "tripped"
 
     @property
+    def quota_room(self) -> Path:
+        return self.node_run / "quota-room" / "room.sock"
+
+    @property
+    def quota_events(self) -> Path:
+        """Mailboxes that have grown past a tenth of their quota: a file each, written by the mail user."""
+        return self.spool / "quota"
+
+    @property
     def outgoing_scan(self) -> Path:
         return self.node_run / "outgoing-scan" / "milter.sock"
 

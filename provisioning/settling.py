@@ -16,13 +16,15 @@ from provisioning.node_programs.blocks_in_parts import SESSIONS, SMTP, WEB
 from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
 from provisioning.render.files import RenderedFile
 from provisioning.render.plane import directories
-from provisioning.render.postfix import MAPS
+from provisioning.render.postfix import MAPS, QUOTA_ROOM
 from provisioning.rules import ensure_rules
 from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
 from provisioning.stores import open_store
 
 POSTFIX_MAIN = "etc/postfix/main.cf"
 SLOW_DAEMON = "spamd"
+# Written by programs of the node.
+NODE_MAPS = (*SESSIONS.values(), QUOTA_ROOM)
 
 
 def prepare(host: Host, layout: Layout) -> None:
@@ -55,7 +57,7 @@ def settings_applied(host: Host, layout: Layout, written: list[str]) -> Iterator
         open_store(host, layout, "dkim").create()
         # Before a running Postfix is told of it: it defers all mail while a map is missing.
         if host.read(POSTFIX_MAIN) is not None:
-            for name in SESSIONS.values():
+            for name in NODE_MAPS:
                 open_store(host, layout, name).create()
         _settle_certificates(host, layout)
         changed = _changed(host, settings_files(layout))
@@ -67,7 +69,7 @@ def settings_applied(host: Host, layout: Layout, written: list[str]) -> Iterator
             written += [file.path for file in files]
             if was_stopped and not _stops_outgoing_mail(host):
                 host.run(["postqueue", "-c", str(layout.etc / "postfix"), "-f"], check=False)
-        for name in (*MAPS, *SESSIONS.values()):
+        for name in (*MAPS, *NODE_MAPS):
             open_store(host, layout, name).create()
         build_sni_map(host, layout, mail_plane(layout))
         forget_deleted(layout)

@@ -306,6 +306,11 @@ class MailPlane:
         return self._file_for(address.hostname, "key") or own
 
     @property
+    def quota_steps(self) -> tuple[int, ...]:
+        """Percentages at which Dovecot tells bin/quota-room, beside those of the warnings."""
+        return tuple(step for step in range(90, 0, -10) if step not in self.quota_warning_percents)
+
+    @property
     def usage_folder(self) -> str:
         """Name of the folder in an account's home where Dovecot leaves its usage (quota_clone)."""
         return "usage"
@@ -381,6 +386,8 @@ def directories(plane: MailPlane) -> list[Directory]:
         Directory(layout.node_run / "forward", MAIL_USER, "postfix", 0o750),
         Directory(layout.state / "brake", MAIL_USER, MAIL_USER, 0o700),
         Directory(layout.node_run / "outgoing-scan", "clamav", "postfix", 0o750),
+        Directory(layout.quota_room.parent, "root", "root", 0o755),
+        Directory(layout.quota_events, MAIL_USER, MAIL_USER, 0o700),
         Directory(layout.node_run / "brake", MAIL_USER, MAIL_USER, 0o755),
         Directory(layout.dkim, "root", "root", 0o755),
         Directory(layout.dkim / "keys", "opendkim", "opendkim", 0o700),

@@ -22,7 +22,7 @@ MAPS = (
     "relay",  # a domain whose mailboxes are on another server -> the way there
     # address -> "DUNNO"; of a domain that asks, itself and "@domain" -> the question to the other server
     "relay_recipients",
-    "mailboxes",  # address of an account -> "1"
+    "mailboxes",  # address of an account -> its mailbox and quota, "home:quota"
     "aliases",  # address or "@domain" -> targets
     "senders",  # address -> logins that may send as it
     "lock_reject",  # recipient address or domain -> 550
@@ -36,6 +36,8 @@ MAPS = (
 )
 # Their keys are bare domains: none is an address.
 DOMAIN_MAPS = ("domains", "relay", "protections", "encryption_out")
+# Mailboxes that quota-status is not asked about, kept on the node by bin/quota-room.
+QUOTA_ROOM = "quota_room"
 # They hold passwords. Postfix's programs open them before they give up root's rights.
 SECRET_MAPS = ("smarthost_login",)
 
@@ -81,6 +83,7 @@ def settings(plane: MailPlane) -> list[RenderedFile]:
     values = {
         "plane": plane,
         "layout": plane.layout,
+        "quota_room": QUOTA_ROOM,
         # One of the two is empty.
         "relayhost": "" if _is_wrapped(plane.relayhost) else plane.relayhost,
         "wrapped": plane.relayhost if _is_wrapped(plane.relayhost) else "",
@@ -310,15 +313,16 @@ def asked_recipient_entry(key: str) -> Entry:
     return quoting.map_key(key), "reject_unverified_recipient"
 
 
-def mailbox_entry(address: str) -> Entry:
-    return quoting.map_key(address), "1"
+def mailbox_entry(address: str, home: str, quota_bytes: int) -> Entry:
+    """The value is the mailbox's key in the map of bin/quota-room: another quota makes it another key."""
+    return quoting.map_key(address), quoting.map_value(f"{home}:{quota_bytes}")
 
 
-def own_entries(address: str) -> tuple[Entry, Entry]:
-    """Of an account: its mailbox_entry, and its sender_entry for itself."""
+def own_entries(address: str, home: str, quota_bytes: int) -> tuple[Entry, Entry]:
+    """Of an account: its mailbox_entry, and its sender_entry for itself. home: of home_of_account."""
     if quoting.is_plain_address(address):
-        return (address, "1"), (address, address)
-    return mailbox_entry(address), sender_entry(address, (address,))
+        return (address, f"{home}:{quota_bytes}"), (address, address)
+    return mailbox_entry(address, home, quota_bytes), sender_entry(address, (address,))
 
 
 def alias_entry(address: str, targets: Iterable[str]) -> Entry:

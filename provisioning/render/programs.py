@@ -14,6 +14,7 @@ from provisioning.node_programs import (
     blocks_in_parts,
     hijack_brake,
     outgoing_scan,
+    quota_room,
     relay_marks,
     scanning,
     sending_limits,
@@ -30,6 +31,7 @@ PROGRAMS = {
     "sending-limits": sending_limits,
     "hijack-brake": hijack_brake,
     "address-blocks": address_blocks,
+    "quota-room": quota_room,
     "alias-forward": alias_forward,
     "outgoing-scan": outgoing_scan,
 }
@@ -112,6 +114,8 @@ def _quota_warning(plane: MailPlane) -> RenderedFile:
         conf=plane.layout.etc / "dovecot" / "dovecot.conf",
         name=plane.name,
         subjects=subjects,
+        steps=plane.quota_steps,
+        events=plane.layout.quota_events,
         bodies=bodies,
     )
     return RenderedFile(path="bin/quota-warning", content=content, daemon="", mode=0o755)

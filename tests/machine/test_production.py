@@ -20,6 +20,7 @@ PROGRAMS = (
     "postgrey",
     "sending-limits",
     "hijack-brake",
+    "quota-room",
     "alias-forward",
     "outgoing-scan",
     "spamd",

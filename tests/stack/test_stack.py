@@ -51,6 +51,7 @@ def test_every_program_runs_and_every_port_answers(running: Instance) -> None:
             "postgrey",
             "sending-limits",
             "hijack-brake",
+            "quota-room",
             "alias-forward",
             "outgoing-scan",
             "spamd",

@@ -152,12 +152,12 @@ def test_every_quoting_function_is_in_the_fuzz() -> None:
 def test_a_plain_address_is_its_own_entry(address: str) -> None:
     """What is looked at once passes the two longer looks unchanged."""
     if quoting.is_plain_address(address):
-        assert postfix.mailbox_entry(address) == (address, "1")
+        assert postfix.mailbox_entry(address, "ab/abcd", 5) == (address, "ab/abcd:5")
         assert postfix.sender_entry(address, (address,)) == (address, address)
 
 
 @pytest.mark.parametrize("localpart", ["anna.nowak", "o'neil", "a+b=c", "x_y-z", "{a|b}~", "!#$%&"])
 def test_an_accounts_own_entries_are_those_of_mailbox_and_sender(localpart: str) -> None:
     address = f"{localpart}@firma.test"
-    expected = postfix.mailbox_entry(address), postfix.sender_entry(address, (address,))
-    assert postfix.own_entries(address) == expected
+    mailbox = postfix.mailbox_entry(address, "ab/abcd", 5)
+    assert postfix.own_entries(address, "ab/abcd", 5) == (mailbox, postfix.sender_entry(address, (address,)))
