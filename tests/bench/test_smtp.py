@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from provisioning.render.postfix import QUOTA_ROOM
 from tests.bench import bare, population
 from tests.bench.figures import Report
 from tests.mail.instance import wait_until
@@ -39,7 +41,23 @@ def recipients(running: Instance) -> list[str]:
     node = population.empty()
     population.add_accounts(population.add_domains(0, 1000, node), 100_000)
     running.manage("apply", "--all", "--confirm-deletions")
-    return [f"konto{number:05}@d00005.bench.test" for number in range(SENDERS)]
+    found = [f"konto{number:05}@d00005.bench.test" for number in range(SENDERS)]
+    wait_until(lambda: _are_known_to_have_room(running, found), seconds=300)
+    return found
+
+
+def _are_known_to_have_room(running: Instance, recipients: list[str]) -> bool:
+    """As mailboxes are a few minutes after they were made (bin/quota-room)."""
+    maps, folder = running.layout.maps, running.layout.etc / "postfix"
+    asked = f"pipemap:{{lmdb:{maps}/mailboxes,lmdb:{maps}/{QUOTA_ROOM}}}"
+    done = subprocess.run(
+        ["postmap", "-c", str(folder), "-q", "-", asked],
+        input="".join(f"{address}\n" for address in recipients),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return len(done.stdout.splitlines()) == len(recipients)
 
 
 def test_acceptance(
