@@ -51,6 +51,8 @@ ADDRESSES_A_BATCH = 2000
 SERVER_DOMAIN = "server.invalid"
 SERVER_MAILBOX = f"postmaster@{SERVER_DOMAIN}"
 SERVER_HOME = "server/postmaster"
+# Keys of a domain itself: what stands under them comes with the domain.
+OWN_LOCALPARTS = ("", postfix.RETURN_LOCALPART)
 SERVER_NAMES = ("abuse", "mailer-daemon", "postmaster", "root")
 
 
@@ -76,9 +78,9 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     facts.load(addresses | {f"@{name}" for name in names})
     addresses |= _in_alias_names(addresses, facts)
     # A domain's own keys in the maps: one of the same name may have been there before.
-    addresses |= {f"{localpart}@{name}" for name in names for localpart in ("", postfix.RETURN_LOCALPART)}
+    addresses |= {f"{localpart}@{name}" for name in names for localpart in OWN_LOCALPARTS}
     out = Collector()
-    for name in names:
+    for name in names | _names_of_own_keys(addresses):
         if domain := facts.domains.get(name):
             put_domain(out, name, domain)
     for address in sorted(addresses):
@@ -190,6 +192,12 @@ def _guarded(out: Collector, address: str, render: Callable[[], None]) -> None:
         render()
     except UnsafeValue as error:
         out.broken[address] = str(error)
+
+
+def _names_of_own_keys(addresses: Iterable[str]) -> set[str]:
+    """A full apply may find that such a key alone differs."""
+    parts = (address.rpartition("@") for address in addresses)
+    return {name for localpart, _at, name in parts if localpart in OWN_LOCALPARTS}
 
 
 def _split(keys: Iterable[str]) -> tuple[set[str], set[str]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from accounts import actions
 from accounts.actor import Actor
@@ -82,6 +83,24 @@ def test_drift_made_by_hand_is_reported_and_healed(plane: MailInstance, jan: Acc
     plane.applier().apply_all()
     assert wire.rcpt(jan.address)[0] == 250
     assert plane.applier().check() == {}
+
+
+@pytest.mark.parametrize("is_relay", [False, True])
+def test_drift_in_the_keys_of_a_domain_itself_is_healed(
+    plane: MailInstance, firma: Domain, console: Actor, is_relay: bool
+) -> None:
+    """Alone: the domain's other entries are as they should be."""
+    if is_relay:
+        call_command("domain", "relay", firma.name, "--to", "127.0.0.101")
+    plane.applier().apply_all(confirm_deletions=True)
+    own = [f"@{firma.name}", f"srs0@{firma.name}"]
+    stores = [open_store(plane.host, plane.layout, name) for name in ("relay_recipients", "aliases")]
+    before = [store.query(own) for store in stores]
+    assert [len(found) for found in before] == ([2, 1] if is_relay else [0, 1])
+    for store in stores:
+        store.change({}, own)
+    plane.applier().apply_all()
+    assert [store.query(own) for store in stores] == before
 
 
 def test_a_broken_object_breaks_one_mailbox_only(
