@@ -7,15 +7,15 @@ everything.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from accounts.models import Account, Alias, AliasTarget
-from accounts.passwords import to_dovecot
 from domains.models import Domain, DomainAlias
 from enforcement.models import ServerLock
+from provisioning.account_entries import put_account, put_accounts
 from provisioning.collecting import (
     Collector,
     Entries,
@@ -32,13 +32,10 @@ from provisioning.collecting import (
 )
 from provisioning.domain_entries import put_domain, put_lock, put_relay_recipient, put_sender_transport
 from provisioning.facts import (
-    ACCOUNT_COLUMNS,
     FATE_OF_MODE,
-    AccountFact,
     DomainFact,
     Facts,
     Fate,
-    account_fact,
     domain_facts,
 )
 from provisioning.node_programs.sending_limits import EVERY_ACCOUNT
@@ -128,14 +125,7 @@ def all_entries(hostname: str) -> Desired:
     for hosted in domains.values():
         for name in hosted.names:
             put_domain(out, name, hosted)
-    rows = Account.objects.with_mailbox().order_by("address").values_list(*ACCOUNT_COLUMNS, "domain_id")
-    for row in rows.iterator(chunk_size=10_000):
-        if domain := domains.get(row[-1]):
-            account = account_fact(row[:-1])
-            try:
-                _account_entries(out, account, domain, catch_alls)
-            except UnsafeValue as error:
-                out.broken[account.address] = str(error)
+    put_accounts(out, domains, catch_alls)
     put_app_passwords(out)
     put_scripts(out)
     put_spam(out)
@@ -254,33 +244,6 @@ def _in_alias_names(addresses: set[str], facts: Facts) -> set[str]:
     return found
 
 
-def _account_entries(
-    out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Collection[str]
-) -> None:
-    """An account in its own domain; its forms in alias names are addresses of their own."""
-    address = account.address
-    # With a second factor only app passwords open the mail plane, which could not ask for a code.
-    password = "" if account.has_second_factor else to_dovecot(account.password)
-    row = dovecot.account_row(
-        address=address,
-        password_dovecot=password or dovecot.NO_LOGIN,
-        home=account.home,
-        quota_bytes=account.quota_bytes,
-        language=account.language,
-    )
-    out.put("account", (address, row))
-    mailbox, sender = postfix.own_entries(address)
-    out.put("mailboxes", mailbox)
-    out.put("senders", sender)
-    if catch_alls and f"@{domain.name}" in catch_alls:
-        # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
-        out.put("aliases", postfix.alias_entry(address, (address,)))
-    if account.lock is not None:
-        out.put("lock", (address, dovecot.account_lock_row(address, has_left=account.has_left)))
-        out.put("lock_login", postfix.lock_login_entry(address))
-        put_lock(out, address, account.lock)
-
-
 def _address_entries(out: Collector, address: str, facts: Facts) -> None:
     localpart, _at, name = address.rpartition("@")
     domain = facts.domains.get(name)
@@ -292,7 +255,7 @@ def _address_entries(out: Collector, address: str, facts: Facts) -> None:
     if address in facts.aliases:
         _alias_entries(out, address, facts)
     elif address in facts.accounts:
-        _account_entries(out, facts.accounts[address], domain, facts.aliases)
+        put_account(out, facts.accounts[address], domain, facts.aliases)
     elif own in facts.accounts or own in facts.aliases:
         _entries_in_alias_name(out, address, own, facts)
     elif localpart in ALWAYS_ACCEPTED and domain.relay is None:
@@ -358,6 +321,7 @@ def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
     out.put("mailboxes", postfix.mailbox_entry(SERVER_MAILBOX))
     row = dovecot.account_row(
         address=SERVER_MAILBOX,
+        domain=SERVER_DOMAIN,
         password_dovecot=dovecot.NO_LOGIN,
         home=SERVER_HOME,
         quota_bytes=0,

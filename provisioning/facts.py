@@ -85,6 +85,7 @@ class AccountFact(NamedTuple):
     lock: Fate | None
     has_second_factor: bool = False
     has_left: bool = False
+    domain_pk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +104,23 @@ ACCOUNT_COLUMNS = (
     "lock_mode",
     "second_factor_at",
     "departure",
+    "domain_id",
 )
 
 
 def account_fact(row: Sequence[Any]) -> AccountFact:
     """From the values of ACCOUNT_COLUMNS. Called for every account, so without names: half the time."""
-    address, password, uuid, quota_bytes, language, state, lock_mode, second_factor_at, departure = row
+    address, password, uuid, quota, language, state, lock_mode, second_factor_at, departure, domain_pk = row
     return AccountFact(
         address,
         password,
         home_of_account(uuid.hex),
-        quota_bytes,
+        quota,
         language,
         FATE_OF_MODE[lock_mode] if state == LOCKED else None,
         second_factor_at is not None,
         departure is not None,
+        domain_pk,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioning.render.files import RenderedFile
@@ -33,17 +33,37 @@ def diff_of_keys(wanted: Mapping[str, Value], found: Mapping[str, Value], keys: 
 
 
 def diff_of_all(
-    wanted: Mapping[str, Value], found: Iterator[tuple[str, Value]], *, keep: Container[str] = ()
+    wanted: Mapping[str, Value], found: Iterable[tuple[str, Value]], *, keep: Container[str] = ()
 ) -> StoreDiff:
     """Compare everything; what the machine has and we do not want is deleted, unless its key is one to
     keep.
+
+    Right for any order of the two. Quick, and without a second million in memory, where both come by their
+    keys and differ in little, as they nearly always do.
     """
-    existing = dict(found)
-    # Nearly always so, and found out in one step.
-    if existing == wanted:
-        return StoreDiff({}, ())
-    upserts = {key: value for key, value in wanted.items() if existing.get(key) != value}
-    return StoreDiff(upserts, tuple(key for key in existing if key not in wanted and key not in keep))
+    missing: dict[str, Value] = {}
+    others: list[tuple[str, Value]] = []
+    entries = iter(wanted.items())
+    expected = next(entries, None)
+    for entry in found:
+        if entry != expected:
+            while expected is not None and expected[0] < entry[0]:
+                missing[expected[0]] = expected[1]
+                expected = next(entries, None)
+            if entry != expected:
+                others.append(entry)
+                continue
+        expected = next(entries, None)
+    if expected is not None:
+        missing[expected[0]] = expected[1]
+        missing.update(entries)
+    deletes: list[str] = []
+    for key, value in others:
+        if missing.get(key) == value:
+            del missing[key]
+        elif key not in wanted and key not in keep:
+            deletes.append(key)
+    return StoreDiff(missing, tuple(deletes))
 
 
 def refuse_mass_deletion(store: str, diff: StoreDiff, *, existing: int) -> None:

@@ -122,28 +122,29 @@ class MapStore:
         return dict(_entries(found.stdout))
 
     def listing(self) -> Iterator[tuple[str, Value]]:
-        return _entries(self.host.run(self._postmap("-s"), timeout=300).stdout)
+        return _entries(self._printed())
 
     def change(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         if self._rebuild_is_cheaper(len(upserts) + len(deletes)):
             self._rebuild(upserts, deletes)
         else:
             self._change_in_place(upserts, deletes)
-            self._refuse_missing(self.query([*upserts, *deletes]), upserts, deletes)
+            self._refuse_missing(upserts, deletes)
 
-    def build(self, entries: Mapping[str, Value]) -> None:
+    def build(self, entries: Mapping[str, Value]) -> bytes:
         """Replace the whole content: one transaction inside the same file, so readers never see half of
-        it.
+        it. Returns what was built, as postmap prints it: sorted by the bytes of its keys.
         """
-        source = "".join(quoting.map_line(key, str(value)) for key, value in entries.items())
+        source = "".join(quoting.map_line(key, str(entries[key])) for key in sorted(entries)).encode()
         relative = f"maps/{self.name}"
         # postmap gives a new map the mode of its source.
         mode = 0o600 if self.name in SECRET_MAPS else 0o644
-        self.host.write(RenderedFile(path=relative, content=source.encode(), daemon="", mode=mode))
+        self.host.write(RenderedFile(path=relative, content=source, daemon="", mode=mode))
         try:
             self._clean_run(self._postmap(), timeout=600)
         finally:
             self.host.remove(relative)
+        return source
 
     def _change_in_place(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
         if deletes:
@@ -160,8 +161,9 @@ class MapStore:
         for key in deletes:
             entries.pop(key, None)
         entries.update(upserts)
-        self.build(entries)
-        self._refuse_missing(dict(self.listing()), upserts, deletes)
+        source = self.build(entries)
+        if self._printed() != source:
+            raise CommandFailed(self._postmap(), 0, "the map has other entries than were written")
 
     def _rebuild_is_cheaper(self, changes: int) -> bool:
         if changes < REBUILD_MAP_FROM_CHANGES:
@@ -169,10 +171,9 @@ class MapStore:
         size = self.path.with_name(f"{self.name}.lmdb").stat().st_size
         return changes >= size / BYTES_AN_ENTRY * REBUILD_MAP_FROM_SHARE
 
-    def _refuse_missing(
-        self, found: Mapping[str, Value], upserts: Mapping[str, Value], deletes: Sequence[str]
-    ) -> None:
-        """found: what stands there after the change, read back."""
+    def _refuse_missing(self, upserts: Mapping[str, Value], deletes: Sequence[str]) -> None:
+        """Reads back what was changed."""
+        found = self.query([*upserts, *deletes])
         wrong = [key for key, value in upserts.items() if found.get(key) != value]
         wrong += [key for key in deletes if key in found]
         if wrong:
@@ -185,6 +186,9 @@ class MapStore:
         done = self.host.run(argv, stdin=stdin, timeout=timeout)
         if b"warning:" in done.stderr:
             raise CommandFailed(argv, done.code, done.stderr.decode("utf-8", "replace"))
+
+    def _printed(self) -> bytes:
+        return self.host.run(self._postmap("-s"), timeout=300).stdout
 
     def _postmap(self, *options: str) -> list[str]:
         return ["postmap", "-c", str(self.layout.etc / "postfix"), *options, f"lmdb:{self.path}"]

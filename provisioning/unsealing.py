@@ -20,6 +20,9 @@ def opened(diff: StoreDiff, opener: Opener) -> tuple[StoreDiff, dict[str, str]]:
     """The diff with its secrets open, and by key why some do not open. What the machine has under those
     stays as it is; all others are written.
     """
+    # The values of a store are all of one kind.
+    if not isinstance(next(iter(diff.upserts.values()), None), Sealed):
+        return diff, {}
     upserts: dict[str, Value] = {}
     broken: dict[str, str] = {}
     for key, value in diff.upserts.items():

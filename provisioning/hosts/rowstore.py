@@ -13,6 +13,9 @@ from pathlib import Path
 
 Row = tuple[str | int | None, ...]
 KEYS_A_QUERY = 900
+# Else what a bulk change has touched is written out, and read again, many times over. Its index is not built
+# afterwards, which would be quicker still: Dovecot's next query fails once when the schema has changed.
+CACHE_KIB = 64 * 1024
 SCHEMA_VERSION_PRAGMA = "user_version"
 
 
@@ -61,6 +64,7 @@ def change(path: Path, table: str, upserts: Iterable[Row], deletes: Iterable[str
     with closing(connect(path)) as connection:
         columns = _columns(connection, table)
         marks = ",".join("?" * len(columns))
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
             f'DELETE FROM "{table}" WHERE "{columns[0]}" = ?',  # noqa: S608

@@ -48,6 +48,7 @@ DEFERRED = "450 4.2.1 This mailbox takes no mail at the moment, try again later"
 LOGIN_REFUSED = "535 5.7.8 This account is locked"
 SENDING_STOPPED = "535 5.7.8 This account may not send mail at present: ask your postmaster"
 LOCK_ALL_LOGINS = "*"
+HAS_MAILBOX = "1"
 RETURN_LOCALPART = "srs0"
 
 # At the end of a next hop: TLS begins with the first byte.
@@ -306,14 +307,14 @@ def asked_recipient_entry(key: str) -> Entry:
 
 
 def mailbox_entry(address: str) -> Entry:
-    return quoting.map_key(address), "1"
+    return quoting.map_key(address), HAS_MAILBOX
 
 
-def own_entries(address: str) -> tuple[Entry, Entry]:
-    """Of an account: its mailbox_entry, and its sender_entry for itself."""
-    if quoting.is_plain_address(address):
-        return (address, "1"), (address, address)
-    return mailbox_entry(address), sender_entry(address, (address,))
+def own_key(address: str) -> str:
+    """An account's address, unchanged: it can stand as a key of a map and as a list of one address."""
+    if not quoting.is_plain_address(address):
+        sender_entry(address, (address,))
+    return address
 
 
 def alias_entry(address: str, targets: Iterable[str]) -> Entry:

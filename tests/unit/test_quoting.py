@@ -157,7 +157,14 @@ def test_a_plain_address_is_its_own_entry(address: str) -> None:
 
 
 @pytest.mark.parametrize("localpart", ["anna.nowak", "o'neil", "a+b=c", "x_y-z", "{a|b}~", "!#$%&"])
-def test_an_accounts_own_entries_are_those_of_mailbox_and_sender(localpart: str) -> None:
+def test_an_accounts_own_key_is_that_of_mailbox_and_sender(localpart: str) -> None:
     address = f"{localpart}@firma.test"
-    expected = postfix.mailbox_entry(address), postfix.sender_entry(address, (address,))
-    assert postfix.own_entries(address) == expected
+    key = postfix.own_key(address)
+    assert postfix.mailbox_entry(address) == (key, postfix.HAS_MAILBOX)
+    assert postfix.sender_entry(address, (address,)) == (key, key)
+
+
+@pytest.mark.parametrize("localpart", ["a,b", "Ala", 'a"b', "a b", "a\nb", "a:b", "<a"])
+def test_an_address_that_would_change_a_map_is_no_own_key(localpart: str) -> None:
+    with pytest.raises(UnsafeValue):
+        postfix.own_key(f"{localpart}@firma.test")
