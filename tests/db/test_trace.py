@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import multiprocessing
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
@@ -14,7 +17,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.utils import timezone
 from django.utils.translation import override
 
@@ -196,6 +199,35 @@ def test_much_is_stored_beside_the_reading(
     assert [row[1] for row in rows()] == ["delivered"] * 50
     assert LogFile.objects.get().line_count == 50 * 8
     assert EntryLines.objects.filter(text__contains="connect from").count() == 50
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "logs"])
+def test_a_reader_that_is_killed_while_it_stores_beside_loses_nothing(
+    ingester: Ingester, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had handed over is stored to the end; others read on when the process that stores has ended."""
+    monkeypatch.setattr(store, "MUCH_BYTES", 0)
+    monkeypatch.setattr("maillog.ingest.chunks_of", partial(chunks_of, most_bytes=700))
+    add(log, [line for number in range(50) for line in message(number)])
+    made = store.batch_of
+    left = [30]
+
+    def killed_once(*arguments: Any) -> tuple[store.Batch, int]:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made(*arguments)
+
+    monkeypatch.setattr(store, "batch_of", killed_once)
+    connections.close_all()
+    reader = multiprocessing.get_context("fork").Process(target=ingester.run, args=(log.parent,))
+    reader.start()
+    reader.join()
+    assert reader.exitcode == -signal.SIGKILL
+    monkeypatch.setattr(store, "batch_of", made)
+    ingester.run(log.parent)
+    assert [row[1] for row in rows()] == ["delivered"] * 50
+    assert LogFile.objects.get().line_count == 50 * 8
 
 
 def test_another_process_in_between_is_taken_up(ingester: Ingester, log: Path, tmp_path: Path) -> None:
