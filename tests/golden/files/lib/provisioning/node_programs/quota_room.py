@@ -50,6 +50,7 @@ SECONDS_AFTER_FAULT = 5
 HAS_ROOM = "yes"
 
 _EVENT = re.compile(r"([0-9a-f]{2})([0-9a-f]{30})\.\w+")
+_SIZE_LIMIT = re.compile(r"^message_size_limit = (\d+)$", re.MULTILINE | re.ASCII)
 # A quota_rule is "*:bytes=N".
 _ACCOUNTS = "SELECT home, CAST(substr(quota_rule, 9) AS INTEGER) FROM account ORDER BY home"
 _ACCOUNTS_OF = """SELECT home, CAST(substr(quota_rule, 9) AS INTEGER) FROM account
@@ -126,8 +127,11 @@ class Room:
         return sqlite3.connect(f"file:{self.accounts}?mode=ro", uri=True, timeout=10)
 
     def _message_size_limit(self) -> int:
-        argv = ["postconf", "-c", str(self.postfix), "-h", "message_size_limit"]
-        return int(subprocess.run(argv, capture_output=True, timeout=COMMAND_SECONDS, check=True).stdout)
+        """As main.cf has it. postconf would read master.cf too: 17 s with 500 addresses."""
+        found = _SIZE_LIMIT.search((self.postfix / "main.cf").read_text(encoding="utf-8"))
+        if found is None:
+            raise OSError(f"{self.postfix}/main.cf: no message_size_limit")
+        return int(found[1])
 
     # The map
 
