@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Task
@@ -26,3 +28,14 @@ def tell_worker(
         log.warning("broker unreachable, %s: %s", otherwise, error)
         return False
     return True
+
+
+@contextmanager
+def not_running_yet() -> Iterator[None]:
+    """For orders of which it is known that no broker can take them yet: nothing is logged of it."""
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

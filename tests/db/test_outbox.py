@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from accounts import actions
@@ -53,6 +54,17 @@ def test_dead_broker_costs_no_change(transactional_db: None, caplog: pytest.LogC
     with transaction.atomic():
         outbox.record("firma.test", ["x@firma.test"])
     assert Change.objects.filter(scope="firma.test").exists()
+    assert "broker unreachable" in caplog.text
+
+
+def test_setup_and_nothing_after_it_is_silent_of_the_broker_that_starts_later(
+    transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_command("setup")
+    assert Change.objects.filter(scope=SERVER_SCOPE).exists()
+    assert "broker unreachable" not in caplog.text
+    with transaction.atomic():
+        outbox.record("firma.test", ["x@firma.test"])
     assert "broker unreachable" in caplog.text
 
 

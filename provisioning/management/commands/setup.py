@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from accounts.models import Account
 from accounts.passwords import random_password
 from provisioning import outbox
 from provisioning.models import SERVER_SCOPE, Node, Scope
+from qmailux_site.broker import not_running_yet
 
 
 class Command(BaseCommand):
@@ -22,7 +22,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # The broker starts later, and what it cannot be told now is applied before the daemons start.
-        logging.getLogger("qmailux_site.broker").setLevel(logging.ERROR)
+        with not_running_yet():
+            self._make_rows()
+
+    def _make_rows(self) -> None:
         with transaction.atomic():
             Node.objects.get_or_create(name="local", defaults={"kind": Node.Kind.LOCAL})
             if not Scope.objects.filter(name=SERVER_SCOPE).exists():
