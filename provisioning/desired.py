@@ -268,10 +268,12 @@ def _account_entries(
         quota_bytes=account.quota_bytes,
         language=account.language,
     )
-    out.put("account", (address, row))
-    mailbox, sender = postfix.own_entries(address, account.home, account.quota_bytes)
-    out.put("mailboxes", mailbox)
-    out.put("senders", sender)
+    # Not by out.put: of a million accounts its calls are a sixth of the time.
+    entries = out.entries
+    entries["account"][address] = row
+    entries["mailboxes"][address], entries["senders"][address] = postfix.own_values(
+        address, account.home, account.quota_bytes
+    )
     if catch_alls and f"@{domain.name}" in catch_alls:
         # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
         out.put("aliases", postfix.alias_entry(address, (address,)))

@@ -8,6 +8,8 @@ from provisioning.plan import StoreDiff
 from provisioning.render.dovecot import ACCOUNT_COLUMNS, NO_LOGIN
 from provisioning.stores import Store
 
+PASSWORD = ACCOUNT_COLUMNS.index("password")
+
 
 def whose_sessions_end(store: Store, diff: StoreDiff) -> list[str]:
     """Addresses and domains, asked before the store is changed. A deleted account, a lock, and an account
@@ -37,7 +39,7 @@ def _lost_the_main_password(store: Store, diff: StoreDiff) -> list[str]:
 def _password(row: object) -> str:
     if not isinstance(row, tuple):
         raise TypeError("a row of accounts is a tuple")
-    return str(row[ACCOUNT_COLUMNS.index("password")])
+    return str(row[PASSWORD])
 
 
 def _selectors(row: object) -> set[str]:

@@ -42,6 +42,8 @@ def diff_of_all(
     # Nearly always so, and found out in one step.
     if existing == wanted:
         return StoreDiff({}, ())
+    if not existing:
+        return StoreDiff(wanted, ())
     upserts = {key: value for key, value in wanted.items() if existing.get(key) != value}
     return StoreDiff(upserts, tuple(key for key in existing if key not in wanted and key not in keep))
 

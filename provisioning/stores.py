@@ -161,7 +161,9 @@ class MapStore:
             entries.pop(key, None)
         entries.update(upserts)
         self.build(entries)
-        self._refuse_missing(dict(self.listing()), upserts, deletes)
+        found = dict(self.listing())
+        if found != entries:
+            self._refuse_missing(found, upserts, deletes)
 
     def _rebuild_is_cheaper(self, changes: int) -> bool:
         if changes < REBUILD_MAP_FROM_CHANGES:

@@ -20,13 +20,17 @@ def opened(diff: StoreDiff, opener: Opener) -> tuple[StoreDiff, dict[str, str]]:
     """The diff with its secrets open, and by key why some do not open. What the machine has under those
     stays as it is; all others are written.
     """
-    upserts: dict[str, Value] = {}
+    sealed = {key: value for key, value in diff.upserts.items() if isinstance(value, Sealed)}
+    if not sealed:
+        return diff, {}
+    upserts: dict[str, Value] = dict(diff.upserts)
     broken: dict[str, str] = {}
-    for key, value in diff.upserts.items():
+    for key, value in sealed.items():
         try:
-            upserts[key] = _opened(value, opener) if isinstance(value, Sealed) else value
+            upserts[key] = _opened(value, opener)
         except CannotOpen as error:
             broken[key] = str(error)
+            del upserts[key]
     return StoreDiff(upserts, diff.deletes), broken
 
 

@@ -318,11 +318,13 @@ def mailbox_entry(address: str, home: str, quota_bytes: int) -> Entry:
     return quoting.map_key(address), quoting.map_value(f"{home}:{quota_bytes}")
 
 
-def own_entries(address: str, home: str, quota_bytes: int) -> tuple[Entry, Entry]:
-    """Of an account: its mailbox_entry, and its sender_entry for itself. home: of home_of_account."""
+def own_values(address: str, home: str, quota_bytes: int) -> tuple[str, str]:
+    """What stands under an account's address as its mailbox_entry, and as its sender_entry for itself. home:
+    of home_of_account.
+    """
     if quoting.is_plain_address(address):
-        return (address, f"{home}:{quota_bytes}"), (address, address)
-    return mailbox_entry(address, home, quota_bytes), sender_entry(address, (address,))
+        return f"{home}:{quota_bytes}", address
+    return mailbox_entry(address, home, quota_bytes)[1], sender_entry(address, (address,))[1]
 
 
 def alias_entry(address: str, targets: Iterable[str]) -> Entry:

@@ -97,7 +97,8 @@ def test_reload_alone(running: Instance, many: list[IPAddress], report: Report) 
     wait_until(population.is_live, seconds=LONGEST_WAIT_SECONDS)
     services = running.layout.etc / "postfix" / "master.cf"
     applied, known = services.read_text(encoding="utf-8"), _greets(running, last)
-    for name in ("raz.bench.test", "dwa.bench.test", known):
+    # Many rounds: what the apply before it set going (certificates of the new name) runs beside the first.
+    for name in (*(f"raz{number}.bench.test" for number in range(ROUNDS)), known):
         services.write_text(applied.replace(f"={known}", f"={name}"), encoding="utf-8")
         with stopwatch() as watch:
             subprocess.run([running.layout.bin / "postfix-reload"], check=True, stderr=subprocess.DEVNULL)

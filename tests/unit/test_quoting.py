@@ -157,7 +157,8 @@ def test_a_plain_address_is_its_own_entry(address: str) -> None:
 
 
 @pytest.mark.parametrize("localpart", ["anna.nowak", "o'neil", "a+b=c", "x_y-z", "{a|b}~", "!#$%&"])
-def test_an_accounts_own_entries_are_those_of_mailbox_and_sender(localpart: str) -> None:
+def test_an_accounts_own_values_are_those_of_mailbox_and_sender(localpart: str) -> None:
     address = f"{localpart}@firma.test"
-    mailbox = postfix.mailbox_entry(address, "ab/abcd", 5)
-    assert postfix.own_entries(address, "ab/abcd", 5) == (mailbox, postfix.sender_entry(address, (address,)))
+    mailbox, sender = postfix.mailbox_entry(address, "ab/abcd", 5), postfix.sender_entry(address, (address,))
+    assert {mailbox[0], sender[0]} == {address}
+    assert postfix.own_values(address, "ab/abcd", 5) == (mailbox[1], sender[1])
