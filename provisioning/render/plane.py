@@ -330,7 +330,7 @@ def directories(plane: MailPlane) -> list[Directory]:
     """Every folder of the mail plane, parents first.
 
     The queue's inner folders are not here: ``postfix -c DIR post-install create-missing`` makes them from our
-    own postfix-files (``provisioning.daemons.prepare_argv``).
+    own postfix-files (the daemons' ``prepare``).
     """
     layout = plane.layout
     return [
