@@ -7,15 +7,15 @@ everything.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from accounts.models import Account, Alias, AliasTarget
-from accounts.passwords import to_dovecot
 from domains.models import Domain, DomainAlias
 from enforcement.models import ServerLock
+from provisioning.address_entries import put_account, put_address
 from provisioning.collecting import (
     Collector,
     Entries,
@@ -30,14 +30,12 @@ from provisioning.collecting import (
     put_smarthost_logins,
     put_spam,
 )
-from provisioning.domain_entries import put_domain, put_lock, put_relay_recipient, put_sender_transport
+from provisioning.domain_entries import put_domain, put_lock
 from provisioning.facts import (
     ACCOUNT_COLUMNS,
     FATE_OF_MODE,
-    AccountFact,
     DomainFact,
     Facts,
-    Fate,
     account_fact,
     domain_facts,
 )
@@ -84,7 +82,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
         if domain := facts.domains.get(name):
             put_domain(out, name, domain)
     for address in sorted(addresses):
-        _guarded(out, address, partial(_address_entries, out, address, facts))
+        _guarded(out, address, partial(put_address, out, address, facts))
     put_app_passwords(out, addresses)
     put_scripts(out, addresses)
     put_spam(out, names | addresses)
@@ -133,7 +131,7 @@ def all_entries(hostname: str) -> Desired:
         if domain := domains.get(row[-1]):
             account = account_fact(row[:-1])
             try:
-                _account_entries(out, account, domain, catch_alls)
+                put_account(out, account, domain, catch_alls)
             except UnsafeValue as error:
                 out.broken[account.address] = str(error)
     put_app_passwords(out)
@@ -148,7 +146,7 @@ def all_entries(hostname: str) -> Desired:
         facts = Facts(server_mailbox=SERVER_MAILBOX)
         facts.load(batch)
         for address in batch:
-            _guarded(out, address, partial(_address_entries, out, address, facts))
+            _guarded(out, address, partial(put_address, out, address, facts))
     put_quarantine(out)
     _server_entries(out, hostname, facts_of_hostname(hostname))
     _server_lock_entries(out)
@@ -252,106 +250,6 @@ def _in_alias_names(addresses: set[str], facts: Facts) -> set[str]:
         if domain is not None and domain.name == name:
             found.update(f"{localpart}@{alias}" for alias in domain.alias_names)
     return found
-
-
-def _account_entries(
-    out: Collector, account: AccountFact, domain: DomainFact, catch_alls: Collection[str]
-) -> None:
-    """An account in its own domain; its forms in alias names are addresses of their own."""
-    address = account.address
-    # With a second factor only app passwords open the mail plane, which could not ask for a code.
-    password = "" if account.has_second_factor else to_dovecot(account.password)
-    row = dovecot.account_row(
-        address=address,
-        password_dovecot=password or dovecot.NO_LOGIN,
-        home=account.home,
-        quota_bytes=account.quota_bytes,
-        language=account.language,
-    )
-    # Not by out.put: of a million accounts its calls are a sixth of the time.
-    entries = out.entries
-    entries["account"][address] = row
-    entries["mailboxes"][address], entries["senders"][address] = postfix.own_values(
-        address, account.home, account.quota_bytes
-    )
-    if catch_alls and f"@{domain.name}" in catch_alls:
-        # An address of its own wins over "@domain", which would take the mailbox's mail (engine 1, 0a).
-        out.put("aliases", postfix.alias_entry(address, (address,)))
-    if account.lock is not None:
-        out.put("lock", (address, dovecot.account_lock_row(address, has_left=account.has_left)))
-        out.put("lock_login", postfix.lock_login_entry(address))
-        put_lock(out, address, account.lock)
-
-
-def _address_entries(out: Collector, address: str, facts: Facts) -> None:
-    localpart, _at, name = address.rpartition("@")
-    domain = facts.domains.get(name)
-    if domain is None:
-        return
-    if not localpart:
-        put_sender_transport(out, name, domain)
-    own = f"{localpart}@{domain.name}"
-    if address in facts.aliases:
-        _alias_entries(out, address, facts)
-    elif address in facts.accounts:
-        _account_entries(out, facts.accounts[address], domain, facts.aliases)
-    elif own in facts.accounts or own in facts.aliases:
-        _entries_in_alias_name(out, address, own, facts)
-    elif localpart in ALWAYS_ACCEPTED and domain.relay is None:
-        out.put("aliases", postfix.alias_entry(address, facts.keepers(domain)))
-    if domain.relay is not None:
-        put_relay_recipient(out, address, domain, facts)
-
-
-def _alias_entries(out: Collector, address: str, facts: Facts) -> None:
-    alias = facts.aliases[address]
-    live = [
-        target for target in alias.targets if facts.fate(target, frozenset({address})) is not Fate.MISSING
-    ]
-    fate = facts.fate(address)
-    if not live:
-        # Without an entry a catch-all beside it would take the mail: say no at RCPT (ALS-14).
-        if not address.startswith("@"):
-            out.put("lock_reject", postfix.dangling_entry(address))
-        return
-    out.put("aliases", postfix.alias_entry(address, _on_their_way(live, address, facts)))
-    owners = facts.owners(address)
-    if len(owners) == 1 and not address.startswith("@"):
-        out.put("senders", postfix.sender_entry(address, owners))
-    if fate in (Fate.DEFER, Fate.REJECT) and not address.startswith("@"):
-        put_lock(out, address, fate)
-
-
-def _entries_in_alias_name(out: Collector, address: str, own: str, facts: Facts) -> None:
-    """jan@alias.example is jan@firma.example: the same mail, sender right and lock."""
-    fate = facts.fate(own)
-    if fate is Fate.MISSING:
-        out.put("lock_reject", postfix.dangling_entry(address))
-        return
-    if address.startswith("@"):
-        targets = _on_their_way(_live_targets(own, facts), address, facts)
-        out.put("aliases", postfix.alias_entry(address, targets))
-        return
-    out.put("aliases", postfix.alias_entry(address, (own,)))
-    owners = facts.owners(own)
-    if len(owners) == 1:
-        out.put("senders", postfix.sender_entry(address, owners))
-    if fate is not Fate.ACCEPT:
-        put_lock(out, address, fate)
-
-
-def _on_their_way(targets: Iterable[str], address: str, facts: Facts) -> list[str]:
-    """Mail to another server leaves in the name of the alias's domain (ALS-09)."""
-    name = address.rpartition("@")[2]
-    return [
-        target if target.rpartition("@")[2] in facts.domains else postfix.forward_target(target, name)
-        for target in targets
-    ]
-
-
-def _live_targets(address: str, facts: Facts) -> list[str]:
-    targets = facts.aliases[address].targets
-    return [target for target in targets if facts.fate(target, frozenset({address})) is not Fate.MISSING]
 
 
 def _server_entries(out: Collector, hostname: str, facts: Facts) -> None:
