@@ -13,9 +13,9 @@ from provisioning.certificates import build_sni_map, forget_deleted, settle_cert
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
 from provisioning.node_programs.blocks_in_parts import SESSIONS, SMTP, WEB
+from provisioning.render.directories import directories
 from provisioning.render.dovecot import SCHEMA, SCHEMA_VERSION
 from provisioning.render.files import RenderedFile
-from provisioning.render.plane import directories
 from provisioning.render.postfix import MAPS, QUOTA_ROOM
 from provisioning.rules import ensure_rules
 from provisioning.settings_files import daemons_by_name, mail_plane, settings_files
@@ -29,7 +29,7 @@ NODE_MAPS = (*SESSIONS.values(), QUOTA_ROOM)
 
 def prepare(host: Host, layout: Layout) -> None:
     """Folders and the accounts file exist, if only empty."""
-    for folder in directories(mail_plane(layout)):
+    for folder in directories(layout):
         path = str(folder.path.relative_to(layout.node))
         host.make_folder(path, owner=folder.owner, group=folder.group, mode=folder.mode)
     # Others write them: whoever reads the logs, and bin/address-blocks. A table that is missing would end

@@ -3,7 +3,7 @@
 Pure: argument lists, no I/O. The stack (supervisor, systemd units) and the activation of settings read them
 here.
 
-Before the first start: ``provisioning.render.plane.directories``, the rendered files, the maps
+Before the first start: ``provisioning.render.directories``, the rendered files, the maps
 (``postmap -c DIR lmdb:FILE``, an empty one too: Postfix refuses mail while a map file is missing),
 accounts.sqlite, then each daemon's ``prepare``. Every daemon must run with stdin, stdout and stderr that are
 not the caller's pipe.

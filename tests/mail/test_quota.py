@@ -35,16 +35,21 @@ def warnings_in(wire: Wire, account: Account) -> list[EmailMessage]:
     return [m for m in wire.messages(account.address, PASSWORD) if "%" in str(m["Subject"])]
 
 
+@pytest.mark.parametrize("way", ["another server", "a login"])
 def test_QTA_03_full_recipient_is_refused_at_rcpt_and_others_get_it(
-    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain
+    wire: Wire, plane: MailInstance, jan: Account, console: Actor, firma: Domain, way: str
 ) -> None:
     pelny = actions.add_account(
         domain=firma, localpart="pelny", password=PASSWORD, quota_bytes=100 * KB, by=console
     )
     plane.apply()
     fill(wire, pelny, 99 * KB)
-    with wire.smtp() as client:
-        refused = client.sendmail("x@obcy.example", [pelny.address, jan.address], big("dla dwojga", 30 * KB))
+    sender = "x@obcy.example"
+    with wire.smtp() if way == "another server" else wire.submission() as client:
+        if way == "a login":
+            sender = jan.address
+            wire.smtp_login(client, sender, PASSWORD)
+        refused = client.sendmail(sender, [pelny.address, jan.address], big("dla dwojga", 30 * KB))
     assert list(refused) == [pelny.address]
     assert refused[pelny.address][0] == 552
     wait_until(lambda: "dla dwojga" in wire.subjects(jan.address, PASSWORD))
