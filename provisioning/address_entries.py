@@ -37,18 +37,9 @@ def put_account(
 ) -> None:
     """An account in its own domain; its forms in alias names are addresses of their own."""
     address = account.address
-    # With a second factor only app passwords open the mail plane, which could not ask for a code.
-    password = "" if account.has_second_factor else to_dovecot(account.password)
-    row = dovecot.account_row(
-        address=address,
-        password_dovecot=password or dovecot.NO_LOGIN,
-        home=account.home,
-        quota_bytes=account.quota_bytes,
-        language=account.language,
-    )
     # Not by out.put: of a million accounts its calls are a sixth of the time.
     entries = out.entries
-    entries["account"][address] = row
+    entries["account"][address] = account_row(account)
     entries["mailboxes"][address], entries["senders"][address] = postfix.own_values(
         address, account.home, account.quota_bytes
     )
@@ -59,6 +50,18 @@ def put_account(
         out.put("lock", (address, dovecot.account_lock_row(address, has_left=account.has_left)))
         out.put("lock_login", postfix.lock_login_entry(address))
         put_lock(out, address, account.lock)
+
+
+def account_row(account: AccountFact) -> dovecot.AccountRow:
+    # With a second factor only app passwords open the mail plane, which could not ask for a code.
+    password = "" if account.has_second_factor else to_dovecot(account.password)
+    return dovecot.account_row(
+        address=account.address,
+        password_dovecot=password or dovecot.NO_LOGIN,
+        home=account.home,
+        quota_bytes=account.quota_bytes,
+        language=account.language,
+    )
 
 
 def _put_alias(out: Collector, address: str, facts: Facts) -> None:

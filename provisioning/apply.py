@@ -26,6 +26,7 @@ from provisioning.bookkeeping import (
 )
 from provisioning.desired import (
     SERVER_MAILBOX,
+    account_rows,
     all_entries,
     expand,
     server_keys,
@@ -214,6 +215,7 @@ class Applier:
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
+        self._apply_known_accounts(keys, outcome)
         reading = Reading(keys, self.layout.hostname)
         for group in ((*TABLES, *SCRIPTS), MAPS):
             with self._locked(group):
@@ -224,6 +226,18 @@ class Applier:
                     self._write(store, diff, outcome)
                 outcome.broken.update(wanted.broken)
         self._settle_held_mail(outcome)
+
+    def _apply_known_accounts(self, keys: set[str], outcome: Outcome) -> None:
+        """A new password counts, and the old one no more, before all else about the keys has been read. Only
+        accounts that the machine knows: a new one waits for its lock and encryption, which are written first.
+        """
+        addresses = sorted(key for key in keys if "@" in key)
+        if not addresses:
+            return
+        (store,) = self._stores(("account",))
+        with self._locked(("account",)):
+            found = store.query(addresses)
+            self._write(store, diff_of_keys(account_rows(found.keys()), found, ()), outcome)
 
     def _apply_many_keys(self, change: Change, part: Outcome, outcome: Outcome, trigger: str) -> None:
         """In batches, so that no lock is held for long; single changes pass between them."""

@@ -7,15 +7,15 @@ everything.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 from accounts.models import Account, Alias, AliasTarget
 from domains.models import Domain, DomainAlias
 from enforcement.models import ServerLock
-from provisioning.address_entries import put_account, put_address
+from provisioning.address_entries import account_row, put_account, put_address
 from provisioning.collecting import (
     Collector,
     Entries,
@@ -43,6 +43,7 @@ from provisioning.node_programs.sending_limits import EVERY_ACCOUNT
 from provisioning.outbox import ALWAYS_ACCEPTED, SERVER_ENCRYPTION, SERVER_LOCK
 from provisioning.quarantine import quarantined_in
 from provisioning.render import dovecot, postfix
+from provisioning.values import Value
 from qmailux_site.errors import UnsafeValue
 
 ADDRESSES_A_BATCH = 2000
@@ -102,6 +103,18 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     for store, found in out.entries.items():
         out.entries[store] = {key: value for key, value in found.items() if key in touched}
     return Desired(out.entries, frozenset(touched), out.broken)
+
+
+def account_rows(addresses: Collection[str]) -> dict[str, Value]:
+    """Of the accounts under these addresses their rows alone, by a single question. One that cannot be
+    rendered is left out.
+    """
+    rows: dict[str, Value] = {}
+    for columns in Account.objects.with_mailbox().filter(address__in=addresses).values_list(*ACCOUNT_COLUMNS):
+        fact = account_fact(columns)
+        with suppress(UnsafeValue):
+            rows[fact.address] = account_row(fact)
+    return rows
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from accounts.models import Account
 from domains import actions as domain_actions
 from domains.models import Domain
 from provisioning import activate, outbox, settling
+from provisioning.desired import Desired, entries_for
+from provisioning.hosts.local import LocalHost
 from provisioning.layout import Layout
 from provisioning.life import life_of
 from provisioning.models import SERVER_SCOPE, AppliedRevision, Change, Scope
@@ -60,6 +62,32 @@ def test_one_password_change_writes_one_row(plane: MailInstance, jan: Account, c
     outcome = plane.apply()
     assert {store: count for store, count in outcome.upserts.items() if count} == {"account": 1}
     assert not any(outcome.deletes.values())
+
+
+def test_a_new_password_counts_before_the_rest_is_read_and_a_new_account_after_it(
+    plane: MailInstance,
+    jan: Account,
+    wire: Wire,
+    firma: Domain,
+    console: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A new account's lock and encryption are written before its row."""
+    plane.apply()
+    actions.change_password(jan, password="Calkiem-Nowe-5", by=console)
+    nowa = actions.add_account(domain=firma, localpart="nowa", password=PASSWORD, by=console)
+    accounts = open_store(LocalHost(plane.layout), plane.layout, "account")
+    answers = []
+
+    def read_late(keys: Iterable[str], hostname: str) -> Desired:
+        answers.append(wire.imap_login_command(jan.address, "Calkiem-Nowe-5"))
+        assert nowa.address not in accounts.query([nowa.address])
+        return entries_for(keys, hostname)
+
+    monkeypatch.setattr("provisioning.reading.entries_for", read_late)
+    plane.apply()
+    assert answers[0] == "OK"
+    assert nowa.address in accounts.query([nowa.address])
 
 
 def test_change_is_pending_until_applied_and_then_live(
