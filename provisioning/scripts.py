@@ -59,6 +59,9 @@ def _accounts(addresses: Iterable[str] | None) -> Iterable[Account]:
             these.filter(notification__is_on=True).exclude(notification__number="").values("pk"),
         )
     )
+    # Most have none: then the question for all that belongs to one is not even built.
+    if addresses is not None and not wanted.exists():
+        return ()
     stored = Account.objects.filter(pk__in=wanted, has_mailbox=True, domain__in=Domain.objects.hosted())
     stored = stored.select_related("forwarding", "autoresponder", "notification", "departure")
     related = ("forwarding__targets", "alias_targets__alias", "domain__domain_aliases", _FORGOTTEN, _RULES)
