@@ -135,8 +135,9 @@ def all_entries(hostname: str) -> Desired:
     """Everything, streamed from the database in a few passes; best without_garbage_collector."""
     out = Collector()
     catch_alls = set(Alias.objects.catch_alls().values_list("address", flat=True))
-    domains = {fact.pk: fact for fact in domain_facts(Domain.objects.all())}
-    for hosted in domains.values():
+    hosts = domain_facts(Domain.objects.all())
+    domains = {fact.pk: fact for fact in hosts}
+    for hosted in hosts:
         for name in hosted.names:
             put_domain(out, name, hosted)
     rows = Account.objects.with_mailbox().order_by("address").values_list(*ACCOUNT_COLUMNS, "domain_id")
@@ -155,8 +156,10 @@ def all_entries(hostname: str) -> Desired:
     put_brake(out)
     put_blocks(out)
     put_smarthost_logins(out)
-    for batch in _batches(_addresses_beyond_accounts(domains.values())):
-        facts = Facts(server_mailbox=SERVER_MAILBOX)
+    known = Facts(server_mailbox=SERVER_MAILBOX)
+    known.know_domains(hosts)
+    for batch in _batches(_addresses_beyond_accounts(hosts)):
+        facts = known.of_same_domains()
         facts.load(batch)
         for address in batch:
             _guarded(out, address, partial(put_address, out, address, facts))

@@ -176,6 +176,22 @@ class Facts:
     _known_names: set[str] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
 
+    def know_domains(self, facts: Sequence[DomainFact]) -> None:
+        """These are asked for no more."""
+        for fact in facts:
+            self.domains.update(dict.fromkeys(fact.names, fact))
+            self._known_names.update(fact.names)
+        self._load_managers([fact.pk for fact in facts])
+
+    def of_same_domains(self) -> Facts:
+        """For other addresses, in what is known of the domains here."""
+        return Facts(
+            server_mailbox=self.server_mailbox,
+            domains=self.domains,
+            managers=self.managers,
+            _known_names=self._known_names,
+        )
+
     def load(self, addresses: Iterable[str]) -> None:
         frontier = set(addresses)
         while frontier:
@@ -256,10 +272,7 @@ class Facts:
         through_alias = DomainAlias.objects.filter(name__in=names).values("domain_id")
         by_name = Domain.objects.filter(name__in=names)
         by_alias = Domain.objects.filter(pk__in=through_alias)
-        facts = domain_facts({domain.pk: domain for domain in (*by_name, *by_alias)}.values())
-        for fact in facts:
-            self.domains.update(dict.fromkeys(fact.names, fact))
-        self._load_managers([fact.pk for fact in facts])
+        self.know_domains(domain_facts({domain.pk: domain for domain in (*by_name, *by_alias)}.values()))
 
     def _load_managers(self, domain_pks: list[int]) -> None:
         pairs = Account.managed_domains.through.objects.filter(
