@@ -186,6 +186,7 @@ class Applier:
     def _apply_small(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
         keys = {key for change in changes for key in change.keys}
         with self._accounted(changes, outcome, trigger) as part:
+            self._apply_known_accounts(keys, part)
             self._apply_keys(keys, part)
 
     def _apply_settings(self, changes: list[Change], outcome: Outcome, trigger: str) -> None:
@@ -215,7 +216,6 @@ class Applier:
 
     def _apply_keys(self, keys: set[str], outcome: Outcome) -> None:
         """The accounts file first: a password counts before the maps have been looked at."""
-        self._apply_known_accounts(keys, outcome)
         reading = Reading(keys, self.layout.hostname)
         for group in ((*TABLES, *SCRIPTS), MAPS):
             with self._locked(group):
