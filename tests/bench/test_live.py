@@ -94,26 +94,21 @@ def test_at_100_000_accounts_in_50_000_domains(running: Instance, small: Samples
 
 
 def _measure(running: Instance, domain: Domain, *, rounds: int = ROUNDS, is_quiet: bool = True) -> Samples:
-    """Password changes of one account after the other, and as many new accounts. is_quiet: each begins when
-    all of the one before it is live, for a password counts before the rest of its change.
+    """Password changes of one account after the other, and as many new accounts. is_quiet: a password begins
+    when all of the one before it is live, for it counts before the rest of its change.
     """
     stored = make_password(PASSWORD)
     account = _somebody(domain)
     account.set_password(PASSWORD)
     taken = Samples([], [])
     for number in range(rounds):
-        _await_quiet(is_quiet)
+        if is_quiet:
+            wait_until(population.is_live, seconds=60)
         taken.passwords.append(clients.seconds_to_new_password(running, account, number))
     for _round in range(rounds):
-        _await_quiet(is_quiet)
         localpart = f"swiezy{next(_numbers)}"
         taken.recipients.append(clients.seconds_to_recipient(running, domain, localpart, stored))
     return taken
-
-
-def _await_quiet(is_quiet: bool) -> None:
-    if is_quiet:
-        wait_until(population.is_live, seconds=60)
 
 
 def _somebody(domain: Domain) -> Account:
