@@ -65,10 +65,7 @@ def account_row(account: AccountFact) -> dovecot.AccountRow:
 
 
 def _put_alias(out: Collector, address: str, facts: Facts) -> None:
-    alias = facts.aliases[address]
-    live = [
-        target for target in alias.targets if facts.fate(target, frozenset({address})) is not Fate.MISSING
-    ]
+    live = _live_targets(address, facts)
     fate = facts.fate(address)
     if not live:
         # Without an entry a catch-all beside it would take the mail: say no at RCPT (ALS-14).

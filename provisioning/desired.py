@@ -79,7 +79,7 @@ def entries_for(keys: Iterable[str], hostname: str) -> Desired:
     # A domain's own keys in the maps: one of the same name may have been there before.
     addresses |= {f"{localpart}@{name}" for name in names for localpart in OWN_LOCALPARTS}
     out = Collector()
-    for name in names | _names_of_own_keys(addresses):
+    for name in _names_of_own_keys(addresses):
         if domain := facts.domains.get(name):
             put_domain(out, name, domain)
     for address in sorted(addresses):
