@@ -57,18 +57,18 @@ class Draft:
         self.is_changed = False
         self.lines: list[str] = []
         self.recipients: list[str] = []
-        self.originals: list[str] = []
+        self.originals: tuple[str, ...] = ()
         self.fates: dict[str, str] = {}
         self.words: dict[str, str] = {}
-        self.stored: list[str] = []
+        self.stored: tuple[str, ...] = ()
         self.message_id = self.sender = self.subject = self.client = self.client_name = ""
         self.helo = self.login = self.service = self.folder = self.verdict = self.mechanism = self.reason = ""
         self.size = 0
         self.outward = False
         # Dovecot's sessions in which the last scan said so.
-        self.spam_in: set[str] = set()
+        self.spam_in: frozenset[str] = frozenset()
         self.own_label = self.spam_score = self.spam_rules = ""
-        self.handling: list[str] = []
+        self.handling: tuple[str, ...] = ()
 
     def add(self, line: str, moment: float) -> None:
         lines = self.lines
@@ -136,7 +136,7 @@ class Draft:
         if recipient not in self.recipients:
             self.recipients.append(recipient)
         if original and original != recipient and original not in self.originals:
-            self.originals.append(original)
+            self.originals += (original,)
 
     def _expired(self, event: Event) -> None:
         for recipient, fate in self.fates.items():
@@ -175,7 +175,7 @@ class Draft:
         fields = event.fields
         if fields["folder"]:
             self.folder = self.folder or fields["folder"]
-            self.stored.append(fields["login"])
+            self.stored += (fields["login"],)
             if fields["session"] in self.spam_in:
                 self._handled("spam-folder" if fields["folder"] == SPAM_FOLDER else "tagged")
         elif fields["result"].startswith("redirect action: forwarded to "):
@@ -189,9 +189,9 @@ class Draft:
         """What spamd said of the recipient whose delivery follows."""
         fields = event.fields
         if fields["is_spam"] == "yes":
-            self.spam_in.add(fields["session"])
+            self.spam_in |= {fields["session"]}
         else:
-            self.spam_in.discard(fields["session"])
+            self.spam_in -= {fields["session"]}
         if not fields["is_spam"]:
             if fields["state"] != "off":
                 self._handled("unscanned")
@@ -200,7 +200,7 @@ class Draft:
 
     def _handled(self, how: str) -> None:
         if how not in self.handling:
-            self.handling.append(how)
+            self.handling += (how,)
 
     def _limited(self, event: Event) -> None:
         fields = event.fields
@@ -225,7 +225,7 @@ class Draft:
         self.client = packed(fields["address"])
         self.recipients = [name for name in (fields["target"],) if name]
         # Whoever manages the domain sees what was done in it.
-        self.originals = [f"@{fields['scope']}"] if fields["scope"] else []
+        self.originals = (f"@{fields['scope']}",) if fields["scope"] else ()
         self.verdict, self.is_closed = "done", True
 
     # What each kind of event means for a session

@@ -19,7 +19,7 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 
 from domains.models import IPAddress
-from maillog import store
+from maillog import indexes, store
 from maillog.draft import Draft, replayed
 from maillog.join import Joiner
 from maillog.models import Entry, LogFile, LooseLines
@@ -32,6 +32,10 @@ from maillog.writer import Writer, writing
 # Postfix's last: Dovecot logs a delivery before Postfix hears of it.
 LOGS = ("freshclam.log", "syslog.log", "clamav-milter.log", "dovecot.log", "mail.log")
 MOST_OPEN = 200_000
+# So much of the logs is one transaction: so memory is bounded. Nothing is read beside the last one, so they
+# become smaller towards the end.
+BATCH_BYTES = 16 * 1024 * 1024
+LEAST_BYTES = 2 * 1024 * 1024
 SAME_TIME_SECONDS = 300
 Generation = tuple[int, int]
 
@@ -84,6 +88,8 @@ class Ingester:
         self._done: dict[Path, tuple[int, int, int]] = {}
         self._own_addresses: dict[str, str] = {}
         self._operations = Operations()
+        self._read_on: dict[int, LogFile] = {}
+        self._unstored_bytes = self._left_bytes = 0
 
     def run(self, folder: Path) -> Progress:
         """Everything new in the folder's logs."""
@@ -106,7 +112,8 @@ class Ingester:
             self._own_addresses = {
                 f"p{pk}": name for pk, name in IPAddress.objects.values_list("pk", "address")
             }
-            with self._resetting(), writing(size_bytes=sum(source.identity[1] for source in fresh)) as writer:
+            self._left_bytes = sum(source.identity[1] for source in fresh)
+            with self._resetting(), writing(size_bytes=self._left_bytes) as writer:
                 self._writer = writer
                 self._read_by_time(fresh)
             self._generation = _generation()
@@ -146,11 +153,12 @@ class Ingester:
                     if reader is not None and reader.advance():
                         readers[base] = reader
             if not readers:
-                return
+                break
             base = _next_of(readers)
             self._take(readers[base])
             if not readers[base].advance():
                 del readers[base]
+        self._put()
 
     def _reader(self, source: LogSource) -> Reader | None:
         file = self._file_of(source)
@@ -178,23 +186,41 @@ class Ingester:
         return file
 
     def _take(self, reader: Reader) -> None:
-        """Join one chunk and store it with its position."""
-        joiner = self.joiner
+        """Join one chunk; several of them are stored together."""
+        joiner, file = self.joiner, reader.file
         lines, unknown = joiner.line_count, joiner.unknown_count
         joiner.feed(reader.lines, reader.stamps)
-        batch, self._next_id = store.batch_of(joiner.take_changed(), self._next_id, self._own_addresses)
-        file = reader.file
+        self._unstored_bytes += reader.position - file.offset_bytes
+        self._left_bytes -= reader.position - file.offset_bytes
         file.offset_bytes, file.last_moment = reader.position, reader.stamps.last
         file.line_count += joiner.line_count - lines
         file.unknown_count += joiner.unknown_count - unknown
-        # A copy: while it is stored, the next chunk is read.
-        batch.files = [copy(file)]
-        batch.loose = self._loose_if_changed()
-        self._writer.put(batch)
-        self._outside.update(joiner.forget_oldest(MOST_OPEN))
         self.progress.lines += joiner.line_count - lines
         self.progress.unknown += joiner.unknown_count - unknown
-        self.progress.entries += len(batch.entries)
+        self._read_on[file.pk] = file
+        if self._unstored_bytes >= self._enough_bytes():
+            self._put()
+
+    def _enough_bytes(self) -> int:
+        """For one transaction. How much is left of a compressed log is not known."""
+        if self._left_bytes <= 0:
+            return BATCH_BYTES
+        return min(BATCH_BYTES, max(LEAST_BYTES, self._left_bytes // 2))
+
+    def _put(self) -> None:
+        """Store what was joined, with how far the files were read."""
+        if not self._read_on:
+            return
+        joiner = self.joiner
+        batch, self._next_id = store.batch_of(joiner.take_changed(), self._next_id, self._own_addresses)
+        # Copies: while they are stored, reading goes on.
+        batch.files = [copy(file) for file in self._read_on.values()]
+        batch.loose = self._loose_if_changed()
+        self._writer.put(batch)
+        self._read_on.clear()
+        self._unstored_bytes = 0
+        self._outside.update(joiner.forget_oldest(MOST_OPEN))
+        self.progress.entries += len(batch.drafts)
 
     @contextmanager
     def _resetting(self) -> Iterator[None]:
@@ -204,6 +230,8 @@ class Ingester:
         except BaseException:
             self._generation = None
             self._done.clear()
+            self._read_on.clear()
+            self._unstored_bytes = 0
             raise
 
     # What waits between two runs
@@ -212,6 +240,7 @@ class Ingester:
         """Begin from the database, unless what is in memory is what it holds."""
         if self._generation is not None and self._generation == _generation():
             return
+        indexes.make_missing()
         self.joiner = Joiner(self._recall)
         self._files = list(LogFile.objects.order_by("-id"))
         self._next_id = (Entry.objects.aggregate(last=Max("id"))["last"] or 0) + 1

@@ -32,11 +32,10 @@ def parse(line: str) -> Event:
     # Nearly every line of a big log begins as one before it; any other is read below, and remembered.
     stamp = _stamps.get(line[:16])
     if stamp is not None:
-        _host, _, tagged = line[16:].partition(" ")
-        tag, _, text = tagged.partition(" ")
-        program = _postfix.get(tag)
-        if program is not None and text:
-            return parse_postfix.event(stamp, program, text)
+        # Host, program, text.
+        words = line[16:].split(" ", 2)
+        if len(words) == 3 and (program := _postfix.get(words[1])) is not None:
+            return parse_postfix.event(stamp, program, words[2])
     return _parse(line)
 
 

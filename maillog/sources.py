@@ -14,7 +14,7 @@ from maillog.dialogue import Scrubber
 
 # Enough to tell two files apart: their first lines hold a time, a host and a process.
 HEAD_BYTES = 4096
-CHUNK_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 LONGEST_LINE = 16_384
 
 

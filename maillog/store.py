@@ -5,11 +5,11 @@ An entry that was stored before is replaced whole. PostgreSQL takes rows by COPY
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from struct import Struct
 
 from django.db import connections, transaction
 from django.db.models import Model
@@ -31,9 +31,13 @@ from maillog.router import LOGS
 
 # Text in every column: so a row is joined without a look at each value, and both databases take it.
 Row = tuple[str, ...]
-# Or, for PostgreSQL, what COPY reads.
-Rows = list[Row] | bytes
-Plain = tuple[Rows, Rows, Rows, list[int], dict[str, str] | None, list[dict[str, Any]]]
+# As the database takes them: PostgreSQL what COPY reads.
+Shaped = Sequence[tuple[str | int, ...]] | bytes
+# COPY's binary format (PostgreSQL, COPY, "Binary Format"): after the signature no flags and nothing more; a
+# row is how many fields, and of each its length before it.
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_LINES_HEAD = Struct("!hiqi").pack
+_END = b"\xff\xff"
 _ENTRY = (
     "id", "kind", "began_at", "last_at", "is_open", "queue_id", "message_id", "sender", "recipient",
     "recipient_count", "subject", "size_bytes", "client", "client_name", "helo", "login", "service",
@@ -42,7 +46,6 @@ _ENTRY = (
 )  # fmt: skip
 _PARTY = ("address", "entry_id", "role", "domain")
 _LINES = ("entry_id", "text")
-_FILE = ("id", "head", "head_bytes", "name", "offset_bytes", "last_moment", "line_count", "unknown_count")
 _IDS_A_STATEMENT = 900
 # In so many rows at once it is looked whether something is to be escaped.
 _ROWS_A_LOOK = 100
@@ -52,41 +55,28 @@ MUCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction stores. replaced: ids of entries that were stored before. loose: all lines that
-    wait, or None when they are as they were.
+    """What one transaction stores. replaced: ids of entries that were stored before. own_addresses: by the
+    labels under which the services log. loose: all lines that wait, or None when they are as they were.
     """
 
-    entries: Rows = field(default_factory=list)
-    parties: Rows = field(default_factory=list)
-    lines: Rows = field(default_factory=list)
+    drafts: Sequence[Draft] = ()
     replaced: list[int] = field(default_factory=list)
+    own_addresses: Mapping[str, str] = field(default_factory=dict)
     loose: Mapping[str, str] | None = None
     files: Sequence[LogFile] = ()
 
-    def plain(self) -> Plain:
-        """What another process makes the same batch of. Its rows are in the database's own form by then, so
-        that they cross as one piece.
-        """
-        files = [{column: getattr(file, column) for column in _FILE} for file in self.files]
-        loose = None if self.loose is None else dict(self.loose)
-        shaped = _copy_text if connections[LOGS].vendor == "postgresql" else _as_it_is
-        return (
-            shaped(self.entries), shaped(self.parties), shaped(self.lines), self.replaced, loose, files
-        )  # fmt: skip
 
-    @classmethod
-    def of_plain(cls, plain: Plain) -> Batch:
-        entries, parties, lines, replaced, loose, files = plain
-        return cls(entries, parties, lines, replaced, loose, [LogFile(**columns) for columns in files])
+@dataclass(slots=True)
+class Rows:
+    """Those of a batch's drafts, by table."""
+
+    entries: Shaped
+    parties: Shaped
+    lines: Shaped
 
 
-def batch_of(drafts: Iterable[Draft], next_id: int, own_addresses: Mapping[str, str]) -> tuple[Batch, int]:
-    """Rows of the drafts; new ones get their ids. Returns the next free id as well. own_addresses: by the
-    labels under which the services log.
-    """
-    entries: list[Row] = []
-    parties: list[Row] = []
-    lines: list[Row] = []
+def batch_of(drafts: Sequence[Draft], next_id: int, own_addresses: Mapping[str, str]) -> tuple[Batch, int]:
+    """The drafts, of which new ones get their ids. Returns the next free id as well."""
     replaced = []
     for draft in drafts:
         if draft.is_new:
@@ -95,12 +85,20 @@ def batch_of(drafts: Iterable[Draft], next_id: int, own_addresses: Mapping[str, 
             next_id += 1
         else:
             replaced.append(draft.entry_id)
+    return Batch(drafts, replaced, own_addresses), next_id
+
+
+def rows_of(batch: Batch) -> Rows:
+    entries: list[Row] = []
+    parties: list[Row] = []
+    lines: list[tuple[int, str]] = []
+    for draft in batch.drafts:
         entry_id = str(draft.entry_id)
-        entries.append(_entry_row(draft, entry_id, own_addresses))
+        entries.append(_entry_row(draft, entry_id, batch.own_addresses))
         for address, role in draft.parties():
             parties.append((address, entry_id, role, address.rpartition("@")[2][:253]))
-        lines.append((entry_id, "\n".join(draft.lines)))
-    return Batch(entries, parties, lines, replaced), next_id
+        lines.append((draft.entry_id, "\n".join(draft.lines)))
+    return Rows(_shaped(entries), _shaped(parties), _shaped_lines(lines))
 
 
 @lru_cache(maxsize=4096)
@@ -142,38 +140,32 @@ def _entry_row(draft: Draft, entry_id: str, own_addresses: Mapping[str, str]) ->
     )
 
 
-def write(batch: Batch) -> None:
-    """All of the batch or nothing."""
+def write(batch: Batch, rows: Rows | None = None) -> None:
+    """All of the batch or nothing. rows: those of it, if they are made already."""
+    rows = rows or rows_of(batch)
     with transaction.atomic(using=LOGS):
-        _without_waiting_for_the_disk()
+        _settle()
         _remove(batch.replaced)
-        _insert(Entry, _ENTRY, batch.entries)
-        _insert(Party, _PARTY, batch.parties)
-        _insert(EntryLines, _LINES, batch.lines)
+        _insert(Entry, _ENTRY, rows.entries)
+        _insert(Party, _PARTY, rows.parties)
+        _insert(EntryLines, _LINES, rows.lines)
         if batch.loose is not None:
             LooseLines.objects.all().delete()
-            _insert(LooseLines, ("key", "text"), list(batch.loose.items()))
+            _insert(LooseLines, ("key", "text"), _shaped(list(batch.loose.items())))
         for file in batch.files:
             file.save(using=LOGS)
 
 
-def _without_waiting_for_the_disk() -> None:
-    """What a crash of the database takes back, it takes back with the position: it is read again."""
+def _settle() -> None:
+    """What a crash of the database takes back, it takes back with the position: it is read again, so the disk
+    is not waited for. A few entries are found by their ids, whatever PostgreSQL knows of the tables so far,
+    and no statement here is worth being compiled.
+    """
     connection = connections[LOGS]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
-
-
-def count_anew() -> None:
-    """Tell PostgreSQL how much there is now: else its plans stay those of an empty table for a while."""
-    connection = connections[LOGS]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            for table in (Entry, Party, EntryLines):
-                # Nothing is looked for in the raw lines, and they are most of what there is to look at.
-                columns = ' ("entry_id")' if table is EntryLines else ""
-                cursor.execute(f'ANALYZE "{table._meta.db_table}"{columns}')
+            for name in ("synchronous_commit", "enable_seqscan", "jit"):
+                cursor.execute(f"SET LOCAL {name} TO OFF")
 
 
 def _remove(ids: Sequence[int]) -> None:
@@ -185,32 +177,39 @@ def _remove(ids: Sequence[int]) -> None:
             rows._raw_delete(LOGS)
 
 
-def _insert(model: type[Model], columns: Sequence[str], rows: Rows) -> None:
+def _insert(model: type[Model], columns: Sequence[str], rows: Shaped) -> None:
     if not rows:
         return
     table = model._meta.db_table
     names = ", ".join(f'"{column}"' for column in columns)
-    connection = connections[LOGS]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" or isinstance(rows, bytes):
-            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-                copy.write(_copy_text(rows))
+    with connections[LOGS].cursor() as cursor:
+        if isinstance(rows, bytes):
+            form = "(FORMAT binary)" if rows.startswith(_SIGNATURE) else ""
+            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN {form}') as copy:
+                copy.write(rows)
             return
         marks = ", ".join(["%s"] * len(columns))
         statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608  # our own names
         cursor.executemany(statement, rows)
 
 
-def _as_it_is(rows: Rows) -> Rows:
-    return rows
-
-
-def _copy_text(rows: Rows) -> bytes:
-    """Rows in COPY's text format."""
-    if isinstance(rows, bytes):
+def _shaped(rows: list[Row]) -> Shaped:
+    if connections[LOGS].vendor != "postgresql":
         return rows
     looked_at = (rows[start : start + _ROWS_A_LOOK] for start in range(0, len(rows), _ROWS_A_LOOK))
     return "".join(map(_copy_lines, looked_at)).encode()
+
+
+def _shaped_lines(rows: list[tuple[int, str]]) -> Shaped:
+    """The raw lines are most of all bytes: PostgreSQL takes them as they are in half the time."""
+    if connections[LOGS].vendor != "postgresql":
+        return rows
+    parts = [_SIGNATURE, bytes(8)]
+    for entry_id, text in rows:
+        content = text.encode()
+        parts += (_LINES_HEAD(2, 8, entry_id, len(content)), content)
+    parts.append(_END)
+    return b"".join(parts)
 
 
 def _copy_lines(rows: Sequence[Row]) -> str:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
@@ -14,9 +20,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.utils import timezone
 from django.utils.translation import override
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts import actions
 from accounts.actor import Actor
@@ -26,6 +33,7 @@ from domains.models import Domain
 from maillog import store
 from maillog.access import sight_of
 from maillog.export import FIELDS, client_address
+from maillog.indexes import LATE
 from maillog.ingest import Ingester
 from maillog.models import Entry, EntryLines, LogFile, LooseLines, Party
 from maillog.retention import forget
@@ -170,13 +178,37 @@ def test_what_is_not_stored_is_read_again(
     assert [row[1] for row in rows()] == ["delivered"]
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "logs"])
-def test_much_is_stored_beside_the_reading(
-    ingester: Ingester, log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In chunks of a few lines, so that messages are cut; after a failure nothing is stored."""
+def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is read, but of a few lines each."""
     monkeypatch.setattr(store, "MUCH_BYTES", 0)
     monkeypatch.setattr("maillog.ingest.chunks_of", partial(chunks_of, most_bytes=700))
+    monkeypatch.setattr("maillog.ingest.BATCH_BYTES", 1)
+
+
+def indexes_of_the_trace() -> dict[str, str]:
+    """By name, as the database tells how each is made."""
+    with connections["logs"].cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename LIKE 'maillog%%'"
+            if connections["logs"].vendor == "postgresql"
+            else "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name LIKE 'maillog%%'"
+        )
+        return dict(cursor.fetchall())
+
+
+@pytest.fixture(scope="module")
+def complete(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> dict[str, str]:
+    """As the migrations have made them, before any reading."""
+    with django_db_blocker.unblock():
+        return indexes_of_the_trace()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "logs"])
+def test_much_is_stored_beside_the_reading(
+    ingester: Ingester, log: Path, monkeypatch: pytest.MonkeyPatch, complete: dict[str, str]
+) -> None:
+    """Messages are cut by the batches; after a failure nothing is stored."""
+    in_small_batches(monkeypatch)
     add(log, [line for number in range(50) for line in message(number)])
     made = store.batch_of
     left = [40]
@@ -185,7 +217,7 @@ def test_much_is_stored_beside_the_reading(
         batch, next_id = made(*arguments)
         left[0] -= 1
         if not left[0]:
-            batch.entries *= 2
+            batch.drafts = [*batch.drafts, *batch.drafts]
         return batch, next_id
 
     monkeypatch.setattr(store, "batch_of", twice_once)
@@ -196,6 +228,70 @@ def test_much_is_stored_beside_the_reading(
     assert [row[1] for row in rows()] == ["delivered"] * 50
     assert LogFile.objects.get().line_count == 50 * 8
     assert EntryLines.objects.filter(text__contains="connect from").count() == 50
+    assert indexes_of_the_trace() == complete
+
+
+@contextmanager
+def when_alone(lock_file: Path) -> Iterator[None]:
+    """After whoever stores has ended."""
+    with lock_file.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.django_db(transaction=True, databases=["default", "logs"])
+def test_a_reader_that_is_killed_while_it_stores_beside_loses_nothing(
+    ingester: Ingester,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    complete: dict[str, str],
+    is_first: bool,
+) -> None:
+    """What it had handed over is stored to the end; others read on when the process that stores has ended.
+    Indexes that a first reading leaves for its end are made by the next one.
+    """
+    if not is_first:
+        add(log, message(50))
+        ingester.run(log.parent)
+        monkeypatch.setattr("maillog.indexes.FEW_ENTRIES", 0)
+    in_small_batches(monkeypatch)
+    add(log, [line for number in range(50) for line in message(number)])
+    made = store.batch_of
+    left = [30]
+
+    def killed_once(*arguments: Any) -> tuple[store.Batch, int]:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made(*arguments)
+
+    monkeypatch.setattr(store, "batch_of", killed_once)
+    connections.close_all()
+    reader = multiprocessing.get_context("fork").Process(target=ingester.run, args=(log.parent,))
+    reader.start()
+    reader.join()
+    assert reader.exitcode == -signal.SIGKILL
+    monkeypatch.setattr(store, "batch_of", made)
+    with when_alone(ingester.lock_file):
+        left_out = complete.keys() - indexes_of_the_trace().keys()
+    is_left_out = is_first and connections["logs"].vendor == "postgresql"
+    assert left_out == ({name for table in LATE.values() for name in table} if is_left_out else set())
+    ingester.run(log.parent)
+    assert [row[1] for row in rows()] == ["delivered"] * (50 if is_first else 51)
+    assert LogFile.objects.get().line_count == 8 * (50 if is_first else 51)
+    assert indexes_of_the_trace() == complete
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "logs"])
+def test_after_a_first_big_reading_all_indexes_are_there(
+    ingester: Ingester, log: Path, monkeypatch: pytest.MonkeyPatch, complete: dict[str, str]
+) -> None:
+    in_small_batches(monkeypatch)
+    add(log, [line for number in range(9) for line in message(number, subject="Faktura żółta\\t")])
+    ingester.run(log.parent)
+    assert indexes_of_the_trace() == complete
+    assert find(Question(subject="żółta"), sight_of(Actor.console())).count() == 9
 
 
 def test_another_process_in_between_is_taken_up(ingester: Ingester, log: Path, tmp_path: Path) -> None:
