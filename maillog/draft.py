@@ -104,7 +104,7 @@ class Draft:
     def _subject(self, event: Event) -> None:
         # A second one is of an attached message.
         if not self.subject:
-            self.subject = readable_subject(event.fields["subject"])
+            self.subject = event.fields["subject"]
 
     def _message_id(self, event: Event) -> None:
         self.message_id = event.fields["message_id"]
@@ -307,6 +307,10 @@ class Draft:
         if not is_from_here and self.client:
             return "in"
         return "local" if self.fates and not self.outward else "out"
+
+    def final_subject(self) -> str:
+        """As people read it. The log has it as it was sent."""
+        return readable_subject(self.subject)
 
     def final_reason(self) -> tuple[str, str]:
         """The server's words and what they name: of the refusal, else of the first recipient in trouble."""

@@ -56,7 +56,8 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Event(NamedTuple):
-    """One line. program: the service, such as smtpd; origin: which of its instances wrote (mx, submission).
+    """One line. program: the service, such as smtpd; origin: which of its instances wrote (mx, submission);
+    process: of Postfix, which of its processes.
 
     queue_id: of the message that it is about; "" for a line about none. fields: what the kind has to say;
     every value is text as it stood in the line.
@@ -66,7 +67,7 @@ class Event(NamedTuple):
     stamp: str = ""
     program: str = ""
     origin: str = ""
-    pid: str = ""
+    process: str = ""
     queue_id: str = ""
     text: str = ""
     fields: Mapping[str, str] = NOTHING

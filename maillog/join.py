@@ -196,7 +196,7 @@ class Joiner:
 
     def _begun(self, draft: Draft, event: Event, moment: float) -> None:
         """The lines of its connection so far are the message's too."""
-        process = _process(event)
+        process = event.process
         for earlier in self.connections.get(process, ()):
             draft.add(earlier, moment)
         self._give_up(process)
@@ -219,13 +219,13 @@ class Joiner:
 
     def _outgoing(self, event: Event, line: str, moment: float) -> None:
         """The encryption of a connection to elsewhere: told of each delivery over it."""
-        self._tls[_process(event)] = (event.fields["relay"], line)
+        self._tls[event.process] = (event.fields["relay"], line)
 
     def _answered(self, draft: Draft, event: Event, moment: float) -> None:
         """Dovecot's own lines of this delivery, wherever they are."""
         reply = event.fields["reply"]
         if self._tls and event.program == "smtp":
-            over, encrypted = self._tls.get(_process(event), ("", ""))
+            over, encrypted = self._tls.get(event.process, ("", ""))
             if over == event.fields["relay"] and encrypted not in draft.lines[-MOST_LINES_OF_CONNECTION:]:
                 draft.lines.insert(-1, encrypted)
         found = _SESSION_IN_REPLY.search(reply) if reply.endswith(" Saved") else None
@@ -240,15 +240,15 @@ class Joiner:
 
     def _connect(self, event: Event, line: str, moment: float) -> None:
         earlier = self.screened.pop(event.fields["address"], [])
-        self.connections[_process(event)] = [*earlier, line]
+        self.connections[event.process] = [*earlier, line]
 
     def _of_connection(self, event: Event, line: str, moment: float) -> None:
-        lines = self.connections.get(_process(event))
+        lines = self.connections.get(event.process)
         if lines is not None and len(lines) < MOST_LINES_OF_CONNECTION:
             lines.append(line)
 
     def _disconnect(self, event: Event, line: str, moment: float) -> None:
-        process = _process(event)
+        process = event.process
         self.connections.pop(process, None)
         self._give_up(process)
         if (dialogue := self._dialogues.pop(process, None)) is not None:
@@ -265,7 +265,7 @@ class Joiner:
 
     def _dialogue(self, event: Event, line: str, moment: float) -> None:
         """Word for word, for the operator alone: such an entry is of nobody."""
-        process, fields = _process(event), event.fields
+        process, fields = event.process, event.fields
         draft = self._dialogues.get(process)
         if draft is None:
             draft = self._dialogues[process] = Draft("debug", "", moment)
@@ -288,7 +288,7 @@ class Joiner:
         """An entry of this line and those of its connection before it."""
         draft = Draft(kind, "", moment)
         draft.service, _, draft.own_label = (event.origin or event.program).partition("/")
-        for earlier in self.connections.get(_process(event), ()) or self.screened.get(
+        for earlier in self.connections.get(event.process, ()) or self.screened.get(
             event.fields.get("address", ""), ()
         ):
             draft.add(earlier, moment)
@@ -411,10 +411,6 @@ class Joiner:
         if self._last is not None:
             self._last.add(line, moment)
             self._mark(self._last)
-
-
-def _process(event: Event) -> str:
-    return f"{event.origin}/{event.program}/{event.pid}"
 
 
 def _is_next(draft: Draft, event: Event) -> bool:

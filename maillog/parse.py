@@ -86,10 +86,10 @@ def _of_program(stamp: str, tag: str, text: str) -> Event:
     if program.service == "dovecot":
         return parse_dovecot.event(stamp, text)
     if program.service in parse_policy.PROGRAMS:
-        return parse_policy.event(stamp, program.service, program.pid, text)
+        return parse_policy.event(stamp, program.service, text)
     if program.service == parse_operation.PROGRAM:
-        return parse_operation.event(stamp, program.pid, text)
-    return Event(OTHER, stamp, program.service, program.origin, program.pid, text=text)
+        return parse_operation.event(stamp, text)
+    return Event(OTHER, stamp, program.service, program.origin, text=text)
 
 
 def _remember(known: dict[str, Kept], text: str, kept: Kept) -> Kept:
@@ -107,4 +107,5 @@ def _program(tag: str) -> Program:
     origin = middle if slash else ("" if first == "postfix" else first)
     service = service or first
     is_postfix = first.startswith("postfix")
-    return Program(service, origin, pid.rstrip("]"), is_postfix, parse_postfix.READERS.get(service))
+    process = f"{origin}/{service}/{pid.rstrip(']')}"
+    return Program(service, origin, process, is_postfix, parse_postfix.READERS.get(service))

@@ -24,7 +24,7 @@ from maillog.subjects import storable
 
 # service(user)<pid><session>: or service: ; no user name holds an angle or parenthesis (auth_username_chars)
 _PREFIX = re.compile(
-    r"([a-z0-9-]+)(?:\(([^()]*)\))?(?:<(\d*)><([^<>]*)>)?: (?:(?:Info|Warning|Error|Debug|Fatal): )?"
+    r"([a-z0-9-]+)(?:\(([^()]*)\))?(?:<\d*><([^<>]*)>)?: (?:(?:Info|Warning|Error|Debug|Fatal): )?"
 )
 _LEVEL = re.compile(r"(?:Info|Warning|Error|Debug|Fatal|Panic): ")
 _LOGIN = re.compile(r"(?:Login|Logged in): user=<([^<>]*)>, method=(\S+), rip=([0-9A-Fa-f.:]+)")
@@ -67,31 +67,29 @@ def event(stamp: str, text: str) -> Event:
     found = _PREFIX.match(text)
     if not found:
         return Event(UNKNOWN, stamp, text=text)
-    service, user, pid, session = found[1], found[2] or "", found[3] or "", found[4] or ""
+    service, user, session = found[1], found[2] or "", found[3] or ""
     said = text[found.end() :]
     if service == "lmtp" or service == "lda":
-        return _delivery(stamp, service, user, pid, session, said)
+        return _delivery(stamp, service, user, session, said)
     if service in _SESSIONS and session:
-        return _in_session(stamp, service, user, pid, session, said)
+        return _in_session(stamp, service, user, session, said)
     if service.endswith("-login"):
         return _login(stamp, service[:-6], said)
     if service == "stats":
         return _exported(stamp, said)
     if service in ("auth", "auth-worker"):
         return _auth(stamp, service, said)
-    return Event(OTHER, stamp, service, pid=pid, text=said)
+    return Event(OTHER, stamp, service, text=said)
 
 
-def _delivery(stamp: str, service: str, user: str, pid: str, session: str, said: str) -> Event:
+def _delivery(stamp: str, service: str, user: str, session: str, said: str) -> Event:
     if session and said.startswith(_SCAN):
-        return Event(
-            SCANNED, stamp, service, pid=pid, text=said, fields=_scan(user, session, said[len(_SCAN) :])
-        )
+        return Event(SCANNED, stamp, service, text=said, fields=_scan(user, session, said[len(_SCAN) :]))
     marks = list(_RESULT.finditer(said))
     head = _DELIVERY.match(said)
     if not session or not marks or not head:
         fields = {"login": user, "session": session.partition(":")[0]} if session else {}
-        return Event(OTHER, stamp, service, pid=pid, text=said, fields=fields)
+        return Event(OTHER, stamp, service, text=said, fields=fields)
     result = said[marks[-1].end() :]
     folder = _FOLDER.search(result)
     message_id = head[2].strip()
@@ -104,7 +102,7 @@ def _delivery(stamp: str, service: str, user: str, pid: str, session: str, said:
         "result": result,
         "folder": (folder[1] or folder[2] or "") if folder else "",
     }
-    return Event(STORED, stamp, service, pid=pid, text=said, fields=fields)
+    return Event(STORED, stamp, service, text=said, fields=fields)
 
 
 def _scan(user: str, session: str, said: str) -> dict[str, str]:
@@ -116,13 +114,13 @@ def _scan(user: str, session: str, said: str) -> dict[str, str]:
     return {**fields, "is_spam": found[1].lower(), "score": found[2], "required": found[3], "rules": rules}
 
 
-def _in_session(stamp: str, service: str, user: str, pid: str, session: str, said: str) -> Event:
+def _in_session(stamp: str, service: str, user: str, session: str, said: str) -> Event:
     fields = {"login": user, "session": session}
     if said.startswith(("Disconnected", "Connection closed", "Logged out")):
         fields.update(_COUNTS.findall(said))
-        return Event(SESSION_END, stamp, service, pid=pid, text=said, fields=fields)
+        return Event(SESSION_END, stamp, service, text=said, fields=fields)
     kind = MAILBOX if said.startswith(_MAILBOX_ACTS) else OTHER
-    return Event(kind, stamp, service, pid=pid, text=said, fields=fields)
+    return Event(kind, stamp, service, text=said, fields=fields)
 
 
 def _login(stamp: str, service: str, said: str) -> Event:

@@ -17,12 +17,12 @@ def line_of(stamp: str, host: str, number: int, told: Mapping[str, object]) -> s
     return f"{stamp} {host} {PROGRAM}[{number}]: {json.dumps(told, ensure_ascii=False, sort_keys=True)}"
 
 
-def event(stamp: str, pid: str, text: str) -> Event:
+def event(stamp: str, text: str) -> Event:
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        return Event(OTHER, stamp, PROGRAM, pid=pid, text=text)
+        return Event(OTHER, stamp, PROGRAM, text=text)
     fields = {name: storable(str(told.get(name, ""))) for name in _TEXTS}
-    return Event(OPERATION, stamp, PROGRAM, pid=pid, text=text, fields=fields)
+    return Event(OPERATION, stamp, PROGRAM, text=text, fields=fields)

@@ -12,7 +12,7 @@ PROGRAMS = ("opendkim", "opendmarc", "outgoing-scan")
 _QUEUE_ID = re.compile(r"([0-9A-Za-z]{6,22}): (.*)", re.DOTALL)
 
 
-def event(stamp: str, program: str, pid: str, text: str) -> Event:
+def event(stamp: str, program: str, text: str) -> Event:
     if found := _QUEUE_ID.match(text):
-        return Event(NOTE, stamp, program, "", pid, found[1], text, {"said": found[2].strip()})
-    return Event(OTHER, stamp, program, pid=pid, text=text)
+        return Event(NOTE, stamp, program, queue_id=found[1], text=text, fields={"said": found[2].strip()})
+    return Event(OTHER, stamp, program, text=text)

@@ -59,7 +59,7 @@ class Program(NamedTuple):
 
     service: str
     origin: str
-    pid: str
+    process: str
     is_postfix: bool
     read: Reader | None
 
@@ -74,10 +74,10 @@ def event(stamp: str, program: Program, text: str) -> Event:
         queue_id = ""
         if first == "NOQUEUE":
             text = rest
-    service, origin, pid, _, read = program
+    service, origin, process, _, read = program
     kind, fields = read(text) if read else _OTHER
     # The constructor by name would cost as much as all of the above.
-    return _new_event(Event, (kind, stamp, service, origin, pid, queue_id, text, fields))
+    return _new_event(Event, (kind, stamp, service, origin, process, queue_id, text, fields))
 
 
 def _is_queue_id(text: str) -> bool:

@@ -121,7 +121,7 @@ def _entry_row(draft: Draft, entry_id: str, own_addresses: Mapping[str, str]) ->
         draft.sender[:LONGEST_ADDRESS],
         recipients[0][:LONGEST_ADDRESS] if recipients else "",
         str(len(recipients)),
-        draft.subject[:LONGEST_SUBJECT],
+        draft.final_subject()[:LONGEST_SUBJECT],
         str(min(draft.size, 2**62)),
         draft.client,
         draft.client_name[:LONGEST_NAME],

@@ -135,7 +135,7 @@ def _ingest(database_url: str, log: Path) -> tuple[str, float]:
         "QMAILUX_HOME": str(settings.QMAILUX_HOME),
         "DJANGO_SETTINGS_MODULE": "qmailux_site.settings",
     }
-    argv = [sys.executable, "-m", "django", "logs", "ingest", str(log)]
+    argv = [sys.executable, "manage.py", "logs", "ingest", str(log)]
     process = subprocess.Popen(
         argv, env=environment, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True
     )

@@ -148,8 +148,8 @@ def test_LOG_06_fields_are_cut_at_their_position() -> None:
     assert by_id["C5C5C5C5C5"].message_id.startswith("m" * 200)
     assert by_id["C6C6C6C6C6"].message_id == "żółw@example.net"
     assert by_id["C6C6C6C6C6"].sender == '"a, b> c"@example.net'
-    assert by_id["C7C7C7C7C7"].subject == "Faktura żółw 7/2026"
-    assert by_id["C8C8C8C8C8"].subject == "to=<x@example.com> from=<y@example.com> status=sent"
+    assert by_id["C7C7C7C7C7"].final_subject() == "Faktura żółw 7/2026"
+    assert by_id["C8C8C8C8C8"].final_subject() == "to=<x@example.com> from=<y@example.com> status=sent"
     assert not any(draft.recipients for draft in by_id.values())
 
 
