@@ -35,7 +35,7 @@ Row = tuple[str, ...]
 Shaped = Sequence[tuple[str | int, ...]] | bytes
 # COPY's binary format (PostgreSQL, COPY, "Binary Format"): after the signature no flags and nothing more; a
 # row is how many fields, and of each its length before it.
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _LINES_HEAD = Struct("!hiqi").pack
 _END = b"\xff\xff"
 _ENTRY = (
@@ -47,6 +47,7 @@ _ENTRY = (
 _PARTY = ("address", "entry_id", "role", "domain")
 _LINES = ("entry_id", "text")
 _IDS_A_STATEMENT = 900
+_DRAFTS_A_PIECE = 500
 # In so many rows at once it is looked whether something is to be escaped.
 _ROWS_A_LOOK = 100
 # From here on it is worth a process of its own.
@@ -68,11 +69,11 @@ class Batch:
 
 @dataclass(slots=True)
 class Rows:
-    """Those of a batch's drafts, by table."""
+    """Those of a batch's drafts, by table and in pieces."""
 
-    entries: Shaped
-    parties: Shaped
-    lines: Shaped
+    entries: list[Shaped] = field(default_factory=list)
+    parties: list[Shaped] = field(default_factory=list)
+    lines: list[Shaped] = field(default_factory=list)
 
 
 def batch_of(drafts: Sequence[Draft], next_id: int, own_addresses: Mapping[str, str]) -> tuple[Batch, int]:
@@ -89,16 +90,26 @@ def batch_of(drafts: Sequence[Draft], next_id: int, own_addresses: Mapping[str, 
 
 
 def rows_of(batch: Batch) -> Rows:
+    """Piece by piece: so they are made in memory that is at hand."""
+    rows = Rows()
+    for start in range(0, len(batch.drafts), _DRAFTS_A_PIECE):
+        _make(batch.drafts[start : start + _DRAFTS_A_PIECE], batch.own_addresses, rows)
+    return rows
+
+
+def _make(drafts: Sequence[Draft], own_addresses: Mapping[str, str], rows: Rows) -> None:
     entries: list[Row] = []
     parties: list[Row] = []
     lines: list[tuple[int, str]] = []
-    for draft in batch.drafts:
+    for draft in drafts:
         entry_id = str(draft.entry_id)
-        entries.append(_entry_row(draft, entry_id, batch.own_addresses))
+        entries.append(_entry_row(draft, entry_id, own_addresses))
         for address, role in draft.parties():
             parties.append((address, entry_id, role, address.rpartition("@")[2][:253]))
         lines.append((draft.entry_id, "\n".join(draft.lines)))
-    return Rows(_shaped(entries), _shaped(parties), _shaped_lines(lines))
+    rows.entries.append(_shaped(entries))
+    rows.parties.append(_shaped(parties))
+    rows.lines.append(_shaped_lines(lines))
 
 
 @lru_cache(maxsize=4096)
@@ -148,10 +159,10 @@ def write(batch: Batch, rows: Rows | None = None) -> None:
         _remove(batch.replaced)
         _insert(Entry, _ENTRY, rows.entries)
         _insert(Party, _PARTY, rows.parties)
-        _insert(EntryLines, _LINES, rows.lines)
+        _insert(EntryLines, _LINES, rows.lines, is_binary=True)
         if batch.loose is not None:
             LooseLines.objects.all().delete()
-            _insert(LooseLines, ("key", "text"), _shaped(list(batch.loose.items())))
+            _insert(LooseLines, ("key", "text"), [_shaped(list(batch.loose.items()))])
         for file in batch.files:
             file.save(using=LOGS)
 
@@ -177,20 +188,25 @@ def _remove(ids: Sequence[int]) -> None:
             rows._raw_delete(LOGS)
 
 
-def _insert(model: type[Model], columns: Sequence[str], rows: Shaped) -> None:
-    if not rows:
+def _insert(
+    model: type[Model], columns: Sequence[str], pieces: Sequence[Shaped], *, is_binary: bool = False
+) -> None:
+    if not any(pieces):
         return
     table = model._meta.db_table
     names = ", ".join(f'"{column}"' for column in columns)
-    with connections[LOGS].cursor() as cursor:
-        if isinstance(rows, bytes):
-            form = "(FORMAT binary)" if rows.startswith(_SIGNATURE) else ""
+    connection = connections[LOGS]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            head, form, end = (_HEAD, "(FORMAT binary)", _END) if is_binary else (b"", "", b"")
             with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN {form}') as copy:
-                copy.write(rows)
+                for content in (head, *pieces, end):
+                    copy.write(content)
             return
         marks = ", ".join(["%s"] * len(columns))
         statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608  # our own names
-        cursor.executemany(statement, rows)
+        for rows in pieces:
+            cursor.executemany(statement, rows)
 
 
 def _shaped(rows: list[Row]) -> Shaped:
@@ -204,11 +220,10 @@ def _shaped_lines(rows: list[tuple[int, str]]) -> Shaped:
     """The raw lines are most of all bytes: PostgreSQL takes them as they are in half the time."""
     if connections[LOGS].vendor != "postgresql":
         return rows
-    parts = [_SIGNATURE, bytes(8)]
+    parts = []
     for entry_id, text in rows:
         content = text.encode()
         parts += (_LINES_HEAD(2, 8, entry_id, len(content)), content)
-    parts.append(_END)
     return b"".join(parts)
 
 

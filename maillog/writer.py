@@ -39,10 +39,13 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A process that stores one batch. answer: empty, or why it could not."""
+    """A process that stores one batch. answer: empty, or why it could not. The batch is held here until then:
+    what is let go of while a copy shares its memory, the machine copies first.
+    """
 
     process: BaseProcess
     answer: Connection
+    batch: store.Batch
 
 
 class BesideWriter(Writer):
@@ -57,7 +60,7 @@ class BesideWriter(Writer):
         self._count = 0
 
     def put(self, batch: store.Batch) -> None:
-        while len(self._copies) >= MOST_COPIES:
+        while self._copies and (len(self._copies) >= MOST_COPIES or self._copies[0].answer.poll()):
             self._await_oldest()
         # A connection to the database is of one process; each opens its own.
         connections.close_all()
@@ -69,7 +72,7 @@ class BesideWriter(Writer):
         for end in filter(None, (answered, passed_on, self._before)):
             end.close()
         self._before = turn
-        self._copies.append(Copy(process, answer))
+        self._copies.append(Copy(process, answer, batch))
         self._count += 1
         if self._count % BATCHES_A_COLLECTION == 0:
             gc.collect()
