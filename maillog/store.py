@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from struct import Struct
+from typing import cast
 
 from django.db import connections, transaction
 from django.db.models import Model
@@ -206,7 +207,7 @@ def _insert(
         marks = ", ".join(["%s"] * len(columns))
         statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608  # our own names
         for rows in pieces:
-            cursor.executemany(statement, rows)
+            cursor.executemany(statement, cast(Sequence[Row], rows))
 
 
 def _shaped(rows: list[Row]) -> Shaped:
@@ -220,7 +221,7 @@ def _shaped_lines(rows: list[tuple[int, str]]) -> Shaped:
     """The raw lines are most of all bytes: PostgreSQL takes them as they are in half the time."""
     if connections[LOGS].vendor != "postgresql":
         return rows
-    parts = []
+    parts: list[bytes] = []
     for entry_id, text in rows:
         content = text.encode()
         parts += (_LINES_HEAD(2, 8, entry_id, len(content)), content)
