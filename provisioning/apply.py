@@ -26,6 +26,7 @@ from provisioning.bookkeeping import (
 )
 from provisioning.desired import (
     SERVER_MAILBOX,
+    Desired,
     account_rows,
     all_entries,
     expand,
@@ -33,6 +34,7 @@ from provisioning.desired import (
     without_garbage_collector,
 )
 from provisioning.endings import whose_sessions_end
+from provisioning.fingerprints import fingerprint, told_beside
 from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
@@ -113,12 +115,9 @@ class Applier:
 
     def check(self) -> dict[str, StoreDiff | list[str]]:
         """What an apply_all would write, without writing: drift by store, and "files"."""
-        drift: dict[str, StoreDiff | list[str]] = {}
         with without_garbage_collector():
-            wanted = all_entries(self.layout.hostname)
-            for store in self._stores(STORES):
-                if diff := diff_of_all(wanted.entries[store.name], store.listing(), keep=wanted.broken):
-                    drift[store.name] = diff
+            _wanted, diffs = self._compared(self._stores(STORES))
+        drift: dict[str, StoreDiff | list[str]] = dict(diffs)
         files = [
             file.path for file in settings_files(self.layout) if self.host.read(file.path) != file.content
         ]
@@ -305,21 +304,30 @@ class Applier:
         self._settle_held_mail(outcome)
 
     def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
-        self.progress("reading the database", 0, 1)
+        wanted, diffs = self._compared(stores)
         differing: set[str] = set()
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            # What postmap prints of the maps is there when the database has been read.
-            listings = {store.name: beside.submit(store.listing) for store in stores}
-            wanted = all_entries(self.layout.hostname)
-        for done, store in enumerate(stores):
-            self.progress(f"comparing {store.name}", done, len(stores))
-            diff = diff_of_all(wanted.entries[store.name], listings[store.name].result(), keep=wanted.broken)
-            existing = len(wanted.entries[store.name]) - len(diff.upserts) + len(diff.deletes)
+        for name, diff in diffs.items():
+            existing = len(wanted.entries[name]) - len(diff.upserts) + len(diff.deletes)
             if not confirm_deletions:
-                refuse_mass_deletion(store.name, diff, existing=existing)
+                refuse_mass_deletion(name, diff, existing=existing)
             differing.update(diff.upserts, diff.deletes)
         # What cannot be rendered differs from nothing; it is looked at again, and told.
         return sorted(differing | wanted.broken.keys())
+
+    def _compared(self, stores: Sequence[Store]) -> tuple[Desired, dict[str, StoreDiff]]:
+        """What the database wants, and of each store that is otherwise how."""
+        self.progress("reading the database", 0, 1)
+        with told_beside(stores) as told:
+            wanted = all_entries(self.layout.hostname)
+            on_machine = told()
+        diffs: dict[str, StoreDiff] = {}
+        for done, store in enumerate(stores):
+            entries = wanted.entries[store.name]
+            if on_machine.get(store.name) != fingerprint(entries.items()):
+                self.progress(f"comparing {store.name}", done, len(stores))
+                if diff := diff_of_all(entries, store.listing(), keep=wanted.broken):
+                    diffs[store.name] = diff
+        return wanted, diffs
 
     # Shared
 

@@ -39,12 +39,32 @@ def wire(plane: MailInstance) -> Wire:
     return Wire(plane.layout)
 
 
-def test_second_apply_writes_nothing_and_reloads_nothing(plane: MailInstance, jan: Account) -> None:
+def test_second_apply_writes_nothing_and_reloads_nothing(
+    plane: MailInstance, jan: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it compare entry with entry."""
     plane.applier().apply_all(confirm_deletions=True)
     before = plane.log("mail.log").count("reload")
+    compared = []
+    monkeypatch.setattr("provisioning.apply.diff_of_all", lambda *told, **more: compared.append(told))
     assert plane.applier().apply_all().is_empty
     assert plane.applier().check() == {}
     assert plane.log("mail.log").count("reload") == before
+    assert not compared
+
+
+def test_a_map_that_cannot_be_read_is_said(plane: MailInstance, jan: Account) -> None:
+    """Also while it is read by a copy of the process."""
+    plane.applier().apply_all(confirm_deletions=True)
+    path = plane.layout.maps / "senders.lmdb"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(b"no database" * 1000)
+        with pytest.raises(CommandFailed, match=r"postmap .*senders"):
+            plane.applier().check()
+    finally:
+        path.write_bytes(content)
+    assert plane.applier().check() == {}
 
 
 def test_no_postfix_program_waits_for_settings_to_settle(plane: MailInstance) -> None:
