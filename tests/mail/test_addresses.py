@@ -502,7 +502,7 @@ def test_suspected_mail_of_an_account_leaves_by_the_address_for_it_and_as_before
     by_click(logged_in(root), click, on=True)
     plane.apply()
     sends(wire, alfa, "a@remote1.example", host="127.0.0.11")
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     sends(wire, alfa, "e@remote1.example", host="127.0.0.11")
     with smtplib.SMTP("127.0.0.11", 587) as client:
         client.starttls(context=client_context())
@@ -560,7 +560,7 @@ def test_suspected_mail_of_a_domain_leaves_by_the_address_for_it_and_as_before_a
     by_click(logged_in(root), "/domain/alfa.example/quarantine/", on=True)
     plane.apply()
     sends(wire, alfa, "a@remote1.example", host="127.0.0.11")
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     sends(wire, alfa, "e@remote1.example", host="127.0.0.11")
     for recipient in ("a@remote1.example", "e@remote1.example"):
         found = arrived(world, recipient)

@@ -126,9 +126,11 @@ def test_a_switch_survives_a_restart(
     for is_on in (False, True):
         switch("helo", is_on)
         plane.stop_daemon("postfix")
-        # What a start does: everything as the database has it.
-        plane.applier().apply_all()
-        plane.start_daemon(plane.daemon("postfix"))
+        try:
+            # What a start does: everything as the database has it.
+            plane.applier().apply_all(confirm_deletions=True)
+        finally:
+            plane.start_daemon(plane.daemon("postfix"))
         answer = attempt(wire, jan.address)[0]
         assert answer == code if is_on else answer < 400, (is_on, answer)
 

@@ -121,9 +121,9 @@ def test_nothing_is_opened_where_nothing_differs_and_drift_is_seen(
 ) -> None:
     domain, _jan = _with_secrets("koszt.example", console)
     first, again, mended = CountingOpener(), CountingOpener(), CountingOpener()
-    _applier(plane, first).apply_all()
+    _applier(plane, first).apply_all(confirm_deletions=True)
     assert first.count == 2
-    outcome = _applier(plane, again).apply_all()
+    outcome = _applier(plane, again).apply_all(confirm_deletions=True)
     assert (outcome.is_empty, again.count) == (True, 0)
     assert not plane.applier().check()
     before = _files(plane)
@@ -136,7 +136,7 @@ def test_nothing_is_opened_where_nothing_differs_and_drift_is_seen(
         stdin=f"@{domain.name}\talfa-user:inne\n".encode(),
     )
     assert set(plane.applier().check()) == {"dkim", "smarthost_login"}
-    _applier(plane, mended).apply_all()
+    _applier(plane, mended).apply_all(confirm_deletions=True)
     assert mended.count == 2
     assert _files(plane)[path.name] == before[path.name]
     assert not plane.applier().check()
@@ -149,7 +149,7 @@ def test_without_the_key_the_rest_is_applied_mail_waits_and_a_new_password_mends
     keys.take_away()
     _beta, ola = _person("caly.example", console)
     with pytest.raises(ApplyIncomplete, match=r"is sealed with the key .* put that key back .* or ") as told:
-        plane.applier().apply_all()
+        plane.applier().apply_all(confirm_deletions=True)
     assert "(and 1 more)" in str(told.value)
     assert SECRET not in str(told.value)
     assert len(look_at_secrets(settings.QMAILUX_LAYOUT).lost) == 2
@@ -180,10 +180,10 @@ def test_the_key_from_the_backup_mends_everything(plane: MailInstance, console: 
     _with_secrets("kopia.example", console)
     keys.take_away()
     with pytest.raises(ApplyIncomplete):
-        plane.applier().apply_all()
+        plane.applier().apply_all(confirm_deletions=True)
     assert plane.applier().check()
     keys.put_back()
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     assert not plane.applier().check()
 
 
@@ -191,10 +191,10 @@ def test_what_the_mail_plane_has_goes_on_without_the_key(
     wire: Wire, plane: MailInstance, other: Smarthost, console: Actor, keys: Keys
 ) -> None:
     alfa, jan = _with_secrets("trwaly.example", console)
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     before = _files(plane)
     keys.take_away()
-    assert plane.applier().apply_all().is_empty
+    assert plane.applier().apply_all(confirm_deletions=True).is_empty
     # One whose password is sealed for a key that is gone keeps the login that it has.
     ensure_sealing_key(settings.QMAILUX_LAYOUT)
     set_smarthost(alfa, to=HOST, user="alfa-user", password="inne", by=console)
@@ -203,7 +203,7 @@ def test_what_the_mail_plane_has_goes_on_without_the_key(
     with pytest.raises(ApplyIncomplete, match="smarthost's password"):
         plane.apply()
     with pytest.raises(ApplyIncomplete, match="smarthost's password"):
-        plane.applier().apply_all()
+        plane.applier().apply_all(confirm_deletions=True)
     assert _files(plane) == before
     _sends(wire, jan, "kto4@remote1.example")
     wait_until(lambda: other.taken == [("alfa-user", jan.address)], what="the mail at the smarthost")
@@ -233,10 +233,10 @@ def test_secrets_of_an_older_version_serve_before_and_after_they_are_sealed(
     clear = opener.open(key.sealed_key, purpose=key.purpose)
     DkimKey.objects.filter(pk=key.pk).update(private_key=clear, sealed_key="")
     SmarthostRow.objects.filter(pk=row.pk).update(password=SECRET, sealed_password="")
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     _sends(wire, jan, "kto6@remote1.example")
     wait_until(lambda: len(other.taken) == 1, what="the mail before")
-    assert plane.applier().apply_all().is_empty
+    assert plane.applier().apply_all(confirm_deletions=True).is_empty
     node_seal_secrets()
     assert set(plane.applier().check()) == {"dkim", "smarthost_login"}
     plane.apply()

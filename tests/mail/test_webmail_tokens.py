@@ -117,7 +117,7 @@ def test_a_new_key_signs_and_what_the_old_one_signed_goes_on(
     assert lets_in(plane, jan.address, after)
     # The next time the first key's place is taken.
     private = begin_rotation(plane.layout)
-    plane.applier().apply_all()
+    plane.applier().apply_all(confirm_deletions=True)
     finish_rotation(plane.layout, private)
     assert not lets_in(plane, jan.address, before)
     assert lets_in(plane, jan.address, after)
