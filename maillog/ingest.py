@@ -190,8 +190,9 @@ class Ingester:
         joiner, file = self.joiner, reader.file
         lines, unknown = joiner.line_count, joiner.unknown_count
         joiner.feed(reader.lines, reader.stamps)
-        self._unstored_bytes += reader.position - file.offset_bytes
-        self._left_bytes -= reader.position - file.offset_bytes
+        read_bytes = reader.position - file.offset_bytes
+        self._unstored_bytes += read_bytes
+        self._left_bytes -= read_bytes
         file.offset_bytes, file.last_moment = reader.position, reader.stamps.last
         file.line_count += joiner.line_count - lines
         file.unknown_count += joiner.unknown_count - unknown

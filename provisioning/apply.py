@@ -26,7 +26,6 @@ from provisioning.bookkeeping import (
 )
 from provisioning.desired import (
     SERVER_MAILBOX,
-    Desired,
     account_rows,
     all_entries,
     expand,
@@ -34,7 +33,7 @@ from provisioning.desired import (
     without_garbage_collector,
 )
 from provisioning.endings import whose_sessions_end
-from provisioning.fingerprints import fingerprint, told_beside
+from provisioning.fingerprints import compared
 from provisioning.held_mail import hold_mail_of_stopped, is_stopped, settle_held_mail
 from provisioning.hosts.base import Host
 from provisioning.layout import Layout
@@ -116,7 +115,7 @@ class Applier:
     def check(self) -> dict[str, StoreDiff | list[str]]:
         """What an apply_all would write, without writing: drift by store, and "files"."""
         with without_garbage_collector():
-            _wanted, diffs = self._compared(self._stores(STORES))
+            _wanted, diffs = compared(self._stores(STORES), self.layout.hostname, self.progress)
         drift: dict[str, StoreDiff | list[str]] = dict(diffs)
         files = [
             file.path for file in settings_files(self.layout) if self.host.read(file.path) != file.content
@@ -304,7 +303,7 @@ class Applier:
         self._settle_held_mail(outcome)
 
     def _differing_keys(self, stores: Sequence[Store], *, confirm_deletions: bool) -> list[str]:
-        wanted, diffs = self._compared(stores)
+        wanted, diffs = compared(stores, self.layout.hostname, self.progress)
         differing: set[str] = set()
         for name, diff in diffs.items():
             existing = len(wanted.entries[name]) - len(diff.upserts) + len(diff.deletes)
@@ -313,21 +312,6 @@ class Applier:
             differing.update(diff.upserts, diff.deletes)
         # What cannot be rendered differs from nothing; it is looked at again, and told.
         return sorted(differing | wanted.broken.keys())
-
-    def _compared(self, stores: Sequence[Store]) -> tuple[Desired, dict[str, StoreDiff]]:
-        """What the database wants, and of each store that is otherwise how."""
-        self.progress("reading the database", 0, 1)
-        with told_beside(stores) as told:
-            wanted = all_entries(self.layout.hostname)
-            on_machine = told()
-        diffs: dict[str, StoreDiff] = {}
-        for done, store in enumerate(stores):
-            entries = wanted.entries[store.name]
-            if on_machine.get(store.name) != fingerprint(entries.items()):
-                self.progress(f"comparing {store.name}", done, len(stores))
-                if diff := diff_of_all(entries, store.listing(), keep=wanted.broken):
-                    diffs[store.name] = diff
-        return wanted, diffs
 
     # Shared
 

@@ -46,7 +46,7 @@ def test_second_apply_writes_nothing_and_reloads_nothing(
     plane.applier().apply_all(confirm_deletions=True)
     before = plane.log("mail.log").count("reload")
     compared = []
-    monkeypatch.setattr("provisioning.apply.diff_of_all", lambda *told, **more: compared.append(told))
+    monkeypatch.setattr("provisioning.fingerprints.diff_of_all", lambda *told, **more: compared.append(told))
     assert plane.applier().apply_all().is_empty
     assert plane.applier().check() == {}
     assert plane.log("mail.log").count("reload") == before

@@ -34,5 +34,16 @@ def test_any_difference_counts(others: dict[str, Value]) -> None:
     assert fingerprint(ENTRIES.items()) != fingerprint((ENTRIES | others).items())
 
 
+def test_values_that_two_keys_have_exchanged_always_count() -> None:
+    for number in range(500):
+        here, there = f"ala{number}@firma.test", f"jan{number}@firma.test"
+        told = [fingerprint([(here, one), (there, other)]) for one, other in (("1", "2"), ("2", "1"))]
+        assert told[0] != told[1]
+        rows: list[Value] = [("a", number, None), ("b", number + 1, None)]
+        assert fingerprint(zip((here, there), rows, strict=True)) != fingerprint(
+            zip((here, there), reversed(rows), strict=True)
+        )
+
+
 def test_a_missing_entry_counts() -> None:
     assert fingerprint(ENTRIES.items()) != fingerprint(list(ENTRIES.items())[1:])
